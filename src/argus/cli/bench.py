@@ -1,0 +1,113 @@
+"""`argus bench`: the performance table, measured here, beside the limit and beside peers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from argus.vision.bench.tables import Row
+
+app = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
+
+Model = Annotated[
+    str, typer.Option("--model", "-m", help="ONNX detector to measure with.", show_default="builtin:plaza")
+]
+Video = Annotated[
+    str | None,
+    typer.Option("--video", help="Video to measure with.", show_default="the plaza, rendered to a file"),
+]
+Frames = Annotated[int, typer.Option(min=20, help="Frames per contender and round.")]
+Rounds = Annotated[int, typer.Option(min=1, help="Each contender runs so often, in turn.")]
+Peers = Annotated[
+    Path | None,
+    typer.Option(help="Python that has the peers (ultralytics); `make bench` makes one.", show_default=False),
+]
+Output = Annotated[str, typer.Option("--output", "-o", help="`table`, `json` or `markdown`.")]
+
+
+@app.callback()
+def bench(
+    context: typer.Context,
+    model: Model = "builtin:plaza",
+    video: Video = None,
+    frames: Frames = 300,
+    rounds: Rounds = 3,
+    peers: Peers = None,
+    output: Output = "table",
+) -> None:
+    """Measure Argus on this machine: ratios to the engine alone and to peers, in one run.
+
+    Without a command, everything is measured.
+
+    **Example**
+
+    `argus bench --model yolov8n.onnx --video street.mp4 --rounds 5`
+    """
+    if context.invoked_subcommand is None:
+        from argus.vision.bench.suite import measure_run, measure_stages, measure_tracker_rows
+
+        rows = measure_run(model, video, frames, rounds, peers, _say)
+        rows += measure_stages(model, video, frames, _say)
+        rows += measure_tracker_rows(_say)
+        _show(rows, output)
+
+
+@app.command()
+def run(
+    model: Model = "builtin:plaza",
+    video: Video = None,
+    frames: Frames = 300,
+    rounds: Rounds = 3,
+    peers: Peers = None,
+    output: Output = "table",
+) -> None:
+    """The main job beside the engines alone, a plain loop and `ultralytics predict`.
+
+    **Example**
+
+    `argus bench run --model yolov8n.onnx --video street.mp4 -o markdown`
+    """
+    from argus.vision.bench.suite import measure_run
+
+    _show(measure_run(model, video, frames, rounds, peers, _say), output)
+
+
+@app.command()
+def stages(
+    model: Model = "builtin:plaza", video: Video = None, frames: Frames = 300, output: Output = "table"
+) -> None:
+    """CPU time per frame of everything but inference: decode, preprocess, post-process, rules, output.
+
+    **Example**
+
+    `argus bench stages --model yolov8n.onnx --video street.mp4`
+    """
+    from argus.vision.bench.suite import measure_stages
+
+    _show(measure_stages(model, video, frames, _say), output)
+
+
+@app.command()
+def tracker(output: Output = "table") -> None:
+    """The tracker beside its floor (one overlap matrix and one assignment), and with ten zones and events.
+
+    **Example**
+
+    `argus bench tracker`
+    """
+    from argus.vision.bench.suite import measure_tracker_rows
+
+    _show(measure_tracker_rows(_say), output)
+
+
+def _say(text: str) -> None:
+    typer.secho(text, err=True, dim=True)
+
+
+def _show(rows: list[Row], output: str) -> None:
+    from argus.vision.bench.tables import show
+
+    show(rows, output)

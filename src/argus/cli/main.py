@@ -1,0 +1,75 @@
+"""The `argus` command: puts the groups together and turns errors into one clear line.
+
+Nothing heavy is imported here or at the top of any command module, so `argus --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from argus import __version__
+from argus.cli import bench, demo, doctor, models, run
+from argus.core.errors import ArgusError
+
+app = typer.Typer(
+    name="argus",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with `argus demo`, then `argus run VIDEO`. Every command has `--help` with an example.",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"argus {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def argus(
+    version: Annotated[  # noqa: ARG001 - its callback has printed it
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Cameras, videos and images in; detections, tracks, events, alerts and reports out."""
+    from argus.core.logging import configure_logging
+
+    configure_logging()
+
+
+app.command("run")(run.run)
+app.command("demo")(demo.demo)
+app.add_typer(models.app, name="models")
+app.add_typer(bench.app, name="bench")
+app.command("doctor")(doctor.doctor)
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    try:
+        app()
+    except ArgusError as error:
+        if os.environ.get("ARGUS_DEBUG"):
+            raise
+        print_error(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print_error("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone, as in `argus models list | head -1`; that is no failure of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def print_error(message: str) -> None:
+    """Print one error to stderr, in red where that is a terminal."""
+    typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
+    typer.echo(message, err=True)

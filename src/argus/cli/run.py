@@ -1,0 +1,136 @@
+"""`argus run`: one source through one pipeline in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Video, picture, folder, camera (`rtsp://…`, `http://…`, `/dev/video0`), `synthetic:plaza`."
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="ONNX file, registered name or `builtin:plaza|people|motion`.",
+            show_default=False,
+        ),
+    ] = None,
+    pipeline: Annotated[
+        Path | None,
+        typer.Option("--pipeline", "-p", help="YAML file with zones, lines, alerts …", show_default=False),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="What to call the camera in events and the report.", show_default="its address"),
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="`auto`, `openvino` or `onnxruntime`.", show_default="auto")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="`auto`, `f32`, `bf16`, `f16` or `int8`.", show_default="auto")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="`auto`, `cpu`, `cuda` …", show_default="auto")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Text file with one class name a line.", show_default=False)
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            help="How to read the network's output, where it is not recognised.", show_default="auto"
+        ),
+    ] = None,
+    trusted: Annotated[
+        bool, typer.Option("--trusted", help="Allow weights that can run code (`.pt`).")
+    ] = False,
+    classes: Annotated[
+        str | None, typer.Option(help="Only these, separated by commas: `person,car`.", show_default="all")
+    ] = None,
+    confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Leave out what scores lower.", show_default="0.25")
+    ] = None,
+    iou: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Overlap above which two boxes are one object.", show_default="0.7"),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Look at so many frames a second at most.", show_default="all"),
+    ] = None,
+    track: Annotated[
+        bool | None,
+        typer.Option("--track/--no-track", help="Follow objects.", show_default="videos yes, pictures no"),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many frames.", show_default="none")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Annotated video, picture or folder of pictures.", show_default=False
+        ),
+    ] = None,
+    events: Annotated[Path | None, typer.Option(help="Events as JSON lines.", show_default=False)] = None,
+    detections: Annotated[
+        Path | None, typer.Option(help="Detections as JSON lines, one a frame.", show_default=False)
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML report.", show_default=False)] = None,
+    snapshots: Annotated[
+        Path | None, typer.Option(help="Folder for the best picture of each event.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress bar and no summary table.")
+    ] = False,
+) -> None:
+    """Run one source through one model and pipeline: detections, tracks, events, alerts, annotated video.
+
+    A progress bar runs along; Ctrl-C ends the run and finishes the files.
+
+    **Examples**
+
+    `argus run street.mp4 --model yolox-nano --out annotated.mp4 --events events.jsonl`
+
+    `argus run rtsp://user:secret@10.0.0.5/stream1 -m yolov8n.onnx -p zones.yaml --report report.html`
+
+    `argus run photos/ -m yolov8n.onnx --classes person,dog --detections found.jsonl --out annotated/`
+    """
+    from argus.cli.job import run_in_terminal
+    from argus.vision.runner.job import Job
+
+    job = Job(
+        source=source,
+        name=name,
+        model=model,
+        pipeline=pipeline,
+        engine=engine,
+        precision=precision,
+        device=device,
+        labels=labels,
+        layout=layout,
+        trusted=trusted,
+        classes=None
+        if classes is None
+        else tuple(name.strip() for name in classes.split(",") if name.strip()),
+        confidence=confidence,
+        iou=iou,
+        fps=fps,
+        track=track,
+        limit=limit,
+        out=out,
+        events=events,
+        detections=detections,
+        report=report,
+        snapshots=snapshots,
+    )
+    summary = run_in_terminal(job, json=json, quiet=quiet)
+    if summary.interrupted and summary.source.frame_count is not None:
+        raise typer.Exit(130)

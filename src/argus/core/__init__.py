@@ -1,0 +1,1 @@
+"""Words everybody uses: frames, detections, geometry, resources, errors. Imports nothing of ours."""

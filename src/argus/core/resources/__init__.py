@@ -1,0 +1,1 @@
+"""Resources: one pydantic class each, the same in files, over REST and on Kubernetes."""

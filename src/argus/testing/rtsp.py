@@ -1,0 +1,129 @@
+"""A real RTSP server on loopback, run by GStreamer in a process of its own.
+
+It needs Debian's `python3-gi`, `gir1.2-gst-rtsp-server-1.0` and the GStreamer plugins base, good
+and ugly; `rtsp_server_problem` says what is missing.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import threading
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_SCRIPT = Path(__file__).with_name("rtsp_server.py")
+_PROBE = """
+import gi
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer
+Gst.init(None)
+wanted = ("x264enc", "rtph264pay", "qtdemux", "rtpbin")
+missing = [name for name in wanted if Gst.ElementFactory.find(name) is None]
+raise SystemExit("no " + ", ".join(missing) if missing else 0)
+"""
+
+
+def _system_python() -> str | None:
+    """Return the Python of the operating system: bindings of GStreamer are installed nowhere else."""
+    return shutil.which("python3", path="/usr/bin:/bin")
+
+
+@lru_cache(maxsize=1)
+def rtsp_server_problem() -> str | None:
+    """Return why no RTSP server can be run here, or None when it can."""
+    python = _system_python()
+    if python is None:
+        return "no /usr/bin/python3"
+    probe = subprocess.run([python, "-c", _PROBE], capture_output=True, text=True, timeout=60, check=False)
+    if probe.returncode == 0:
+        return None
+    last = (probe.stderr.strip().splitlines() or ["it does not start"])[-1]
+    return f"no GStreamer RTSP server ({last})"
+
+
+class RtspServer:
+    """Serves one stream at `url` while it is entered; `kill` breaks it off as a power cut would."""
+
+    def __init__(
+        self,
+        *,
+        file: Path | None = None,
+        pattern: str = "64x48@10",
+        user: str | None = None,
+        password: str = "",
+        digest: bool = False,
+    ) -> None:
+        """Say what to serve.
+
+        Args:
+            file: An MP4 holding H.264, served from its beginning to each client; else a live pattern.
+            pattern: Width x height @ frames per second of the live pattern.
+            user: Who is let in; None lets everybody in.
+            password: Of that user.
+            digest: Ask by digest instead of basic authentication.
+        """
+        self._arguments = ["--file", str(file)] if file is not None else ["--pattern", pattern]
+        if user is not None:
+            self._arguments += ["--user", user, "--password", password]
+        if digest:
+            self._arguments.append("--digest")
+        self._process: subprocess.Popen[str] | None = None
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        """Start the server and wait until it listens.
+
+        Raises:
+            RuntimeError: it did not start; the message is what it said.
+        """
+        python = _system_python() or "python3"
+        self._process = subprocess.Popen(
+            [python, str(_SCRIPT), *self._arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        guard = threading.Timer(30, self._process.kill)
+        guard.start()
+        line = self._process.stdout.readline()
+        guard.cancel()
+        if not line.startswith("ready "):
+            said = self._process.stderr.read()
+            self.kill()
+            raise RuntimeError(f"the RTSP server did not start: {said.strip()}")
+        self.port = int(line.split()[1])
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the server."""
+        self.kill()
+
+    def url(self, path: str = "stream", *, user: str | None = None, password: str | None = None) -> str:
+        """Return the address of the stream, with credentials where given."""
+        who = "" if user is None else f"{user}@" if password is None else f"{user}:{password}@"
+        return f"rtsp://{who}127.0.0.1:{self.port}/{path}"
+
+    def freeze(self) -> None:
+        """Fall silent without closing a connection, as a camera does whose network cable is pulled."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def kill(self) -> None:
+        """End the process at once; idempotent."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()

@@ -1,0 +1,1 @@
+"""The vision core: sources, models, tracking, zones and pipelines; no server, no database, no cluster."""

@@ -1,0 +1,1 @@
+"""Scripts run by the Python of the peers, never imported."""

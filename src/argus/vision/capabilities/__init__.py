@@ -1,0 +1,1 @@
+"""What this machine can do for Argus: facts, and a tiny real try where a fact alone could deceive."""

@@ -1,0 +1,1 @@
+"""What runs a network: one module per engine behind one protocol. Importing this loads no engine."""

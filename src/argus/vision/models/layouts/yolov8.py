@@ -1,0 +1,103 @@
+"""YOLOv8, v9, 11 and 12: one row of boxes and class scores, no objectness, doubles to be removed.
+
+Output (4 + classes [+ 32], N): centre x, y, width, height in pixels of the canvas, then class
+scores that are sigmoid already, then coefficients of a mask where a second output has prototypes.
+Pose networks are read as detectors; their key points are left out.
+
+Source: Ultralytics' export format (documentation of `export` and `predict`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from argus.vision.models.engines.protocol import Arrays, Signature
+from argus.vision.models.layouts.layout import Candidates, Clues, DetectTask, above, cells, centred_to_corners
+from argus.vision.models.preparation import Geometry, Preparation
+
+_PREPARATION = Preparation()
+
+
+@dataclass(frozen=True, slots=True)
+class YoloV8:
+    """Boxes with class scores; (channels, N) or, `transposed`, (N, channels)."""
+
+    classes: int
+    rows: int = 0
+    """Index of the output with the boxes."""
+    prototypes: int | None = None
+    """Index of the output that masks are mixed from."""
+    transposed: bool = False
+    has_doubles: bool = True
+    preparation: Preparation = _PREPARATION
+
+    @property
+    def name(self) -> str:
+        """`yolov8` or `yolov8-seg`."""
+        return "yolov8" if self.prototypes is None else "yolov8-seg"
+
+    @property
+    def task(self) -> DetectTask:
+        """What it gives."""
+        return "detect" if self.prototypes is None else "segment"
+
+    def extras(self, geometries: Sequence[Geometry]) -> Mapping[str, NDArray[Any]]:
+        """Return nothing: it wants the picture alone."""
+        return {}
+
+    def decode(self, outputs: Arrays, canvas_wh: tuple[int, int], confidence: float) -> Candidates:
+        """Return what stands above `confidence`; a box counts with its best class."""
+        rows = outputs[self.rows].T if self.transposed else outputs[self.rows]
+        scores = rows[4 : 4 + self.classes]
+        index, not_finite = above(scores.max(axis=0), confidence)
+        chosen = rows[:, index].astype(np.float32, copy=False)
+        scores = chosen[4 : 4 + self.classes]
+        class_id = scores.argmax(axis=0)
+        masks: dict[str, Any] = {}
+        if self.prototypes is not None:
+            prototypes = outputs[self.prototypes].astype(np.float32, copy=False)
+            masks = {
+                "coefficients": np.ascontiguousarray(chosen[4 + self.classes :].T),
+                "prototypes": prototypes,
+            }
+        return Candidates(
+            centred_to_corners(np.ascontiguousarray(chosen[:4].T)),
+            scores[class_id, np.arange(len(index))],
+            class_id.astype(np.int32),
+            not_finite,
+            **masks,
+        )
+
+
+def recognise(signature: Signature, clues: Clues) -> YoloV8 | None:
+    """Return the layout if the outputs look like it."""
+    flat = [i for i, port in enumerate(signature.outputs) if len(port.shape) == 3]
+    square = [i for i, port in enumerate(signature.outputs) if len(port.shape) == 4]
+    if len(flat) != 1 or len(square) > 1 or len(signature.outputs) != len(flat) + len(square):
+        return None
+    _, first, last = signature.outputs[flat[0]].shape
+    if first is None or last is None:
+        return None
+    transposed = first > last
+    channels, count = (last, first) if transposed else (first, last)
+    if count not in _counts(clues.canvas_wh) or channels < 5:
+        return None
+    if square:
+        mixed = signature.outputs[square[0]].shape[1]
+        classes = channels - 4 - (mixed or 0)
+        return YoloV8(classes, flat[0], square[0], transposed) if mixed and classes > 0 else None
+    classes = channels - 4
+    if transposed and clues.classes != classes:
+        return None  # with objectness in front of the classes it is YOLOX
+    if clues.classes is not None and clues.classes < classes and clues.task == "pose":
+        classes = clues.classes
+    return YoloV8(classes, flat[0], transposed=transposed)
+
+
+def _counts(canvas_wh: tuple[int, int]) -> set[int]:
+    return {cells(canvas_wh, strides) for strides in ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))}

@@ -1,0 +1,90 @@
+"""How a frame gets onto the canvas of a network, and how boxes get back from it.
+
+Sizes and places only, and one drawing step; the arithmetic on pixel values is the engine's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from argus.core.frame import Frame
+from argus.vision.models.engines.protocol import Arithmetic
+
+IMAGENET = Arithmetic((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+"""Mean and deviation of ImageNet's pixels, red, green, blue, on the scale 0..255."""
+UNIT = Arithmetic()
+"""0..255 becomes 0..1."""
+RAW = Arithmetic(std=(1.0, 1.0, 1.0))
+"""0..255 stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What a network wants to see."""
+
+    fit: Literal["centre", "corner", "stretch"] = "centre"
+    """`centre` and `corner` keep the aspect and fill the rest with `pad`; `stretch` does not."""
+    channels: Literal["rgb", "bgr"] = "rgb"
+    arithmetic: Arithmetic = UNIT
+    pad: int = 114
+    """Grey value beside the picture."""
+    truncates: bool = False
+    """True where the trainers cut the resized size to whole pixels instead of rounding it."""
+    exact_scale: bool = False
+    """True where boxes are scaled by the resized size, not by the ratio that led to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Where a picture lies on a canvas, in pixels."""
+
+    picture_wh: tuple[int, int]
+    canvas_wh: tuple[int, int]
+    inner_wh: tuple[int, int]
+    """Size of the picture on the canvas."""
+    left: int
+    top: int
+    scale_x: float
+    """Canvas pixels per picture pixel."""
+    scale_y: float
+
+    def to_picture(self, xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (N, 4) corners in pixels of the picture, clipped to it, for corners on the canvas."""
+        moved = xyxy - np.array([self.left, self.top] * 2, np.float32)
+        moved /= np.array([self.scale_x, self.scale_y] * 2, np.float32)
+        width, height = self.picture_wh
+        result: NDArray[np.float32] = np.clip(moved, 0, np.array([width, height] * 2, np.float32))
+        return result
+
+
+def fit(preparation: Preparation, picture_wh: tuple[int, int], canvas_wh: tuple[int, int]) -> Geometry:
+    """Return where a picture of one size lies on a canvas of another."""
+    (width, height), (wide, high) = picture_wh, canvas_wh
+    if preparation.fit == "stretch":
+        return Geometry(picture_wh, canvas_wh, canvas_wh, 0, 0, wide / width, high / height)
+    ratio = min(wide / width, high / height)
+    if preparation.truncates:
+        inner = (max(1, int(width * ratio)), max(1, int(height * ratio)))
+    else:
+        inner = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    left = top = 0
+    if preparation.fit == "centre":
+        # A tenth decides on which side an odd row of padding goes, as the trainers of YOLO do it.
+        left, top = round((wide - inner[0]) / 2 - 0.1), round((high - inner[1]) / 2 - 0.1)
+    scale_x, scale_y = (inner[0] / width, inner[1] / height) if preparation.exact_scale else (ratio, ratio)
+    return Geometry(picture_wh, canvas_wh, inner, left, top, scale_x, scale_y)
+
+
+def draw(frame: Frame, preparation: Preparation, geometry: Geometry, canvas: NDArray[np.uint8]) -> None:
+    """Draw the frame on its (H, W, 3) canvas and fill what lies beside it."""
+    width, height = geometry.inner_wh
+    left, top = geometry.left, geometry.top
+    canvas[:top] = preparation.pad
+    canvas[top + height :] = preparation.pad
+    canvas[top : top + height, :left] = preparation.pad
+    canvas[top : top + height, left + width :] = preparation.pad
+    canvas[top : top + height, left : left + width] = frame.resized(width, height, preparation.channels)

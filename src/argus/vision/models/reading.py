@@ -1,0 +1,71 @@
+"""From the outputs of one picture to its detections: decode, filter, remove doubles, scale back.
+
+Pure but for one warning; what runs networks is `argus.vision.models.detector`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from argus.core.detections import Detections
+from argus.vision.models.engines.protocol import Arrays
+from argus.vision.models.layouts.layout import BoxLayout, Candidates
+from argus.vision.models.masks import cut_masks
+from argus.vision.models.nms import MOST_CANDIDATES, non_maximum_suppression
+from argus.vision.models.preparation import Geometry
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What is kept of a network's proposals."""
+
+    confidence: float
+    iou: float
+    limit: int
+    """At most so many objects per picture."""
+    class_ids: frozenset[int] | None = None
+    """Only these; None: all."""
+
+
+def read_outputs(
+    layout: BoxLayout, outputs: Arrays, geometry: Geometry, thresholds: Thresholds, labels: tuple[str, ...]
+) -> tuple[Detections, int]:
+    """Return what one picture shows, the surest first, and how many proposals were not finite."""
+    # Broken numbers are left out below; numpy need not warn of each.
+    with np.errstate(all="ignore"):
+        found = layout.decode(outputs, geometry.canvas_wh, thresholds.confidence)
+    found, strange = _sound(found, len(labels), thresholds.class_ids)
+    if layout.has_doubles:
+        best = non_maximum_suppression(
+            found.xyxy, found.confidence, found.class_id, thresholds.iou, thresholds.limit
+        )
+    else:
+        best = np.argsort(-found.confidence, kind="stable")[: thresholds.limit]
+    found = found.take(best)
+    xyxy = geometry.to_picture(found.xyxy)
+    visible = (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
+    if not visible.all():
+        found, xyxy = found.take(np.flatnonzero(visible)), xyxy[visible]
+    masks = None
+    if found.coefficients is not None and found.prototypes is not None:
+        masks = cut_masks(found.coefficients, found.prototypes, xyxy, geometry)
+    confidence = np.minimum(found.confidence, np.float32(1))
+    return Detections(xyxy, confidence, found.class_id, labels, masks=masks), strange
+
+
+def _sound(found: Candidates, classes: int, wanted: frozenset[int] | None) -> tuple[Candidates, int]:
+    """Return the candidates that are finite, known and wanted, and how many were not finite."""
+    finite = np.isfinite(found.xyxy).all(axis=1)
+    if found.coefficients is not None:
+        finite &= np.isfinite(found.coefficients).all(axis=1)
+    strange = found.not_finite + int(np.count_nonzero(~finite))
+    keep = finite & (found.class_id >= 0) & (found.class_id < classes)
+    if wanted is not None:
+        keep &= np.isin(found.class_id, list(wanted))
+    if not keep.all():
+        found = found.take(np.flatnonzero(keep))
+    if len(found.confidence) > MOST_CANDIDATES:
+        found = found.take(np.argpartition(-found.confidence, MOST_CANDIDATES)[:MOST_CANDIDATES])
+    return found, strange

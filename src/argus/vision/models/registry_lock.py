@@ -1,0 +1,58 @@
+"""One process at a time: a lock that the kernel takes back when its holder dies.
+
+It guards folders of this machine; on network file systems it is as good as their `flock`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from argus.core.errors import OutputError
+
+_POLL_S = 0.02
+
+
+@contextmanager
+def locked(path: Path, what: str, patience_s: float) -> Iterator[None]:
+    """Hold the lock file `path` while the block runs; its folder is made when it is missing.
+
+    Args:
+        path: The lock file; it stays, since removing it would let two holders in.
+        what: What is guarded, in the words of the message.
+        patience_s: How long another holder is waited for.
+
+    Raises:
+        OutputError: it could not be made, or somebody held it longer than `patience_s`.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise OutputError(path, error.strerror) from error
+    try:
+        _acquire(descriptor, path, what, time.monotonic() + patience_s)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: Path, what: str, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+                raise OutputError(
+                    path, f"process {holder} is still busy with {what}; try again when it is done"
+                ) from None
+            time.sleep(_POLL_S)
+        else:
+            return

@@ -1,0 +1,157 @@
+"""What all sources of Argus share: iterating, counting, thinning out and closing from anywhere.
+
+What differs, where the next pictures come from, is `Reader`; one per kind of source lives in the
+modules beside this one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self
+
+from argus.core.frame import Frame, Picture
+from argus.vision.sources.options import SourceOptions
+from argus.vision.sources.protocol import SourceCounters, SourceInfo
+from argus.vision.sources.timing import Thinner
+
+_PROBLEMS_KEPT = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """One decoded picture and when it was taken."""
+
+    picture: Picture
+    time_s: float
+    captured_at: datetime
+    file: str | None = None
+
+
+class Reader(Protocol):
+    """Where pictures come from. `read` is never called again after `free`, nor both at once."""
+
+    def read(self) -> Sequence[Shot] | None:
+        """Return the next pictures (none of them may be ready yet: an empty list), None at the end.
+
+        Raises:
+            SourceUnreachable: a live source broke off.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """Make a `read` that waits in another thread return soon; may be called at any time."""
+        ...
+
+    def free(self) -> None:
+        """Give back everything; called once."""
+        ...
+
+
+class ReadSource:
+    """A `Source` over a `Reader`."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        info: SourceInfo,
+        counters: SourceCounters,
+        options: SourceOptions,
+        first: Sequence[Shot] = (),
+    ) -> None:
+        """Take over the reader.
+
+        Args:
+            reader: Freed when the source is closed.
+            info: What it is.
+            counters: Those the reader counts its damaged pictures in.
+            options: Of them, only the target rate is honoured here.
+            first: What was read already, to know the size.
+        """
+        self._reader = reader
+        self._info = info
+        self._counters = counters
+        self._thinner = Thinner(options.fps)
+        self._ready = deque(first)
+        self._closing = threading.Event()
+        self._reading = threading.Lock()
+        self._freed = False
+
+    @property
+    def info(self) -> SourceInfo:
+        """What was known at the opening."""
+        return self._info
+
+    @property
+    def counters(self) -> SourceCounters:
+        """What was met so far."""
+        return self._counters
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield frames in order of presentation; closes the source at the end."""
+        try:
+            while not self._closing.is_set():
+                if not self._ready and not self._fill():
+                    return
+                while self._ready and not self._closing.is_set():
+                    shot = self._ready.popleft()
+                    index = self._counters.decoded
+                    self._counters.decoded += 1
+                    if self._thinner.takes(shot.time_s):
+                        yield Frame(
+                            shot.picture, self._info.name, index, shot.time_s, shot.captured_at, shot.file
+                        )
+                    else:
+                        self._counters.skipped += 1
+        finally:
+            self.close()
+
+    def _fill(self) -> bool:
+        with self._reading:
+            if self._freed:
+                return False
+            shots = self._reader.read()
+        if shots is None:
+            return False
+        self._ready.extend(shots)
+        return True
+
+    def close(self) -> None:
+        """Free the decoder; idempotent, safe from another thread, ends a running iteration soon."""
+        self._closing.set()
+        self._reader.interrupt()
+        with self._reading:
+            if not self._freed:
+                self._freed = True
+                self._reader.free()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+def note_problem(counters: SourceCounters, message: str) -> None:
+    """Count one damaged picture or packet, and remember the message unless it is known already."""
+    counters.corrupt += 1
+    if message not in counters.problems and len(counters.problems) < _PROBLEMS_KEPT:
+        counters.problems.append(message)
+
+
+def thinned(info: SourceInfo, options: SourceOptions) -> SourceInfo:
+    """Return `info` with the rate and number of frames that are left at the rate asked for."""
+    if options.fps is None or info.fps is None or info.fps <= options.fps:
+        return info
+    count = info.frame_count
+    if count is not None:
+        count = max(1, round(count * options.fps / info.fps))
+    return replace(info, fps=options.fps, frame_count=count)

@@ -1,0 +1,158 @@
+"""Streams that FFmpeg reads over the network or from a device: RTSP, HLS, webcams.
+
+A stream that breaks off raises; to connect again, and when, is for whoever runs the camera.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import av.error
+
+from argus.core.errors import SourceUnreachable, SourceUnreadable
+from argus.core.urls import mask_url
+from argus.vision.sources.containers import VideoInput, fact_of, open_video
+from argus.vision.sources.decoding import Decoder
+from argus.vision.sources.options import SourceOptions
+from argus.vision.sources.protocol import SourceCounters, SourceInfo
+from argus.vision.sources.pump import PacketPump
+from argus.vision.sources.reading import ReadSource, Shot, thinned
+from argus.vision.sources.timing import FrameClock
+
+_USUAL_FPS: Final = 25.0
+_PATIENCE: Final = 3
+"""Times the limit that the first picture may take once packets flow: a decoder that enters a stream
+in its middle waits for the next whole picture."""
+
+
+def open_rtsp(url: str, options: SourceOptions) -> ReadSource:
+    """Open a camera; see `open_stream`."""
+    # TCP unless told: one lost UDP packet smears every picture up to the next whole one, and a
+    # clean picture that is late serves a tracker better than a broken one in time.
+    # FFmpeg would watch 20 frames to measure the rate, three seconds of a slow camera; two do.
+    ffmpeg = {
+        "rtsp_transport": options.transport,
+        "max_delay": "500000",
+        "fpsprobesize": "2",
+        "analyzeduration": "2000000",
+    }
+    return open_stream(url, options, ffmpeg)
+
+
+def open_stream(
+    url: str,
+    options: SourceOptions,
+    ffmpeg: dict[str, str] | None = None,
+    *,
+    container_format: str | None = None,
+    kind: str = "stream",
+    live: bool | None = None,
+) -> ReadSource:
+    """Open a stream through FFmpeg and wait for its first picture.
+
+    A recording ends in peace; any end of a live stream is a break.
+
+    Args:
+        url: What FFmpeg is given.
+        options: As for every source.
+        ffmpeg: FFmpeg's options of the protocol and demuxer.
+        container_format: FFmpeg's name of the format; None lets it look.
+        kind: For `SourceInfo`.
+        live: None takes what has no known length for live.
+
+    Raises:
+        SourceNotFound: the server knows no such path.
+        SourceRefused: credentials are missing or wrong.
+        SourceUnreachable: it does not answer, or sends nothing that decodes.
+        SourceUnreadable: it carries no video.
+    """
+    shown = mask_url(url)
+    video = open_video(
+        url, shown=shown, options=ffmpeg, container_format=container_format, timeout_s=options.timeout_s
+    )
+    if live is None:
+        live = not video.duration_s
+    counters = SourceCounters()
+    reader = _StreamReader(video, counters, shown, options.timeout_s, live=live)
+    try:
+        first = reader.read_first()
+    except BaseException:
+        reader.free()
+        raise
+    info = SourceInfo(
+        name=options.name or shown,
+        kind=kind,
+        live=live,
+        width=first[0].picture.width,
+        height=first[0].picture.height,
+        fps=video.fps,
+        frame_count=None if live else video.frame_count,
+        codec=video.codec,
+    )
+    return ReadSource(reader, thinned(info, options), counters, options, first)
+
+
+class _StreamReader:
+    def __init__(
+        self, video: VideoInput, counters: SourceCounters, shown: str, timeout_s: float, *, live: bool
+    ) -> None:
+        self._shown = shown
+        self._timeout_s = timeout_s
+        self._live = live
+        self._counters = counters
+        opened_at = datetime.now(UTC)
+        clock = FrameClock(1.0 / (video.fps or _USUAL_FPS))
+        self._decoder = Decoder(
+            video,
+            counters,
+            clock,
+            # A recording comes as fast as the network carries it: its wall clock is its own.
+            (lambda _: datetime.now(UTC)) if live else (lambda time_s: opened_at + timedelta(seconds=time_s)),
+            threads="SLICE" if live else "AUTO",
+        )
+        self._pump = PacketPump(video)
+
+    def read_first(self) -> Sequence[Shot]:
+        """Return the first pictures.
+
+        Raises:
+            SourceUnreachable: none came in time.
+        """
+        until = time.monotonic() + _PATIENCE * self._timeout_s
+        while time.monotonic() < until:
+            shots = self.read()
+            if shots is None:
+                raise SourceUnreadable(f"{self._shown} ended before its first picture: check what it serves")
+            if shots:
+                return shots
+        raise SourceUnreachable(
+            f"{self._shown} sends packets but no picture within {_PATIENCE * self._timeout_s:g} s: "
+            "check its encoder, and that it sends key frames often enough"
+        )
+
+    def read(self) -> Sequence[Shot] | None:
+        try:
+            packet = self._pump.get()
+        except av.error.ExitError as error:
+            raise SourceUnreachable(
+                f"{self._shown} has sent nothing for {self._timeout_s:g} s: check its power and network"
+            ) from error
+        except (av.error.FFmpegError, OSError) as error:
+            raise SourceUnreachable(
+                f"{self._shown} broke off ({fact_of(error)}): check its power and network"
+            ) from error
+        if packet is None:
+            if self._live and not self._pump.stopping:
+                raise SourceUnreachable(f"{self._shown} ended the connection: check what the server is doing")
+            return None
+        return self._decoder.shots(packet)
+
+    def interrupt(self) -> None:
+        self._pump.wake()
+
+    def free(self) -> None:
+        self._pump.stop()
+        del self._decoder

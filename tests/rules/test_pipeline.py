@@ -1,0 +1,97 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from argus.core.detections import Detections
+from argus.core.errors import UnknownName
+from argus.core.resources.pipeline import DetectSpec, PipelineSpec
+from argus.vision.pipeline import Pipeline, filtered
+from argus.vision.results import Event, FrameResult
+from tests.rules.scene import MIDDLE, Motion, at_fps, frame_at, seen, walk
+
+SPEC: dict[str, Any] = {
+    "zones": {"middle": {"polygon": MIDDLE, "severity": "high"}},
+    "lines": {"door": {"from": (0.5, 0.8), "to": (0.5, 0.2)}},
+}
+
+
+def process(
+    spec: dict[str, Any], motions: dict[int, Motion], times: list[float]
+) -> tuple[list[FrameResult], tuple[Event, ...]]:
+    """Run a whole pipeline, its tracker included, over what a detector would give."""
+    pipeline = Pipeline(PipelineSpec.model_validate(spec), "gate")
+    results = []
+    for index, time_s in enumerate(times):
+        feet = {n: place for n, motion in motions.items() if (place := motion(time_s)) is not None}
+        results.append(pipeline.process(frame_at(time_s, index), seen(feet, tracked=False, height=0.3)))
+    return results, pipeline.finish()
+
+
+def test_detections_become_tracks_events_and_alerts() -> None:
+    motions = {1: walk((0, 0.1, 0.5), (10, 0.9, 0.5)), 2: walk((0, 0.9, 0.9), (10, 0.1, 0.9))}
+    results, still_open = process(SPEC, motions, at_fps(10, 10))
+    events = [e for r in results for e in r.events]
+    assert {e.type for e in events} == {
+        "object.appeared", "zone.entered", "zone.exited", "line.crossed",
+    }  # fmt: skip
+    assert [a.rule for r in results for a in r.alerts] == ["zone middle"]
+    assert [e.type for e in still_open] == ["object.appeared", "object.appeared"]
+    assert results[50].zone_counts == {"middle": 1}
+    assert results[50].detections.track_id is not None
+    assert sorted(results[50].detections.track_id.tolist()) == [1, 2]
+
+
+def test_an_object_hidden_as_long_as_the_tracker_waits_never_left() -> None:
+    def hidden_a_while(t: float) -> tuple[float, float] | None:
+        return None if 4 < t < 6.9 else (0.5, 0.5)
+
+    results, _ = process({**SPEC, "track": {"lost_after": "3s"}}, {1: hidden_a_while}, at_fps(10, 12))
+    types = [e.type for r in results for e in r.events]
+    assert types == ["object.appeared", "zone.entered"]
+
+
+def test_the_result_keeps_all_that_the_detector_gave() -> None:
+    both = seen({1: (0.5, 0.5), 2: (0.2, 0.5)}, tracked=False)
+    weak = replace(both, confidence=np.array([0.9, 0.05], np.float32))
+    result = Pipeline(PipelineSpec()).process(frame_at(0), weak)
+    assert len(result.detections) == 2
+    assert result.detections.track_id is not None
+    assert result.detections.track_id.tolist()[1] == 0
+
+
+def test_a_pipeline_without_tracking_gives_no_ids_and_no_events() -> None:
+    pipeline = Pipeline(PipelineSpec(track=None))
+    result = pipeline.process(frame_at(0), seen({1: (0.5, 0.5)}, tracked=False))
+    assert result.detections.track_id is None
+    assert result.events == pipeline.finish() == ()
+
+
+def test_the_filter_keeps_the_classes_and_the_confidence_asked_for() -> None:
+    detections = replace(
+        seen({1: (0.1, 0.5), 2: (0.2, 0.5), 3: (0.3, 0.5)}, classes={2: "car"}, tracked=False),
+        confidence=np.array([0.9, 0.9, 0.3], np.float32),
+    )
+    kept = filtered(detections, DetectSpec(model="m", classes=("person",), confidence=0.5))
+    assert kept.class_name == ["person"]
+    assert filtered(detections, DetectSpec(model="m")) is detections
+    assert len(filtered(detections, DetectSpec(model="m", classes=("unicorn",)))) == 0
+
+
+def test_a_frame_without_detections_and_labels_is_processed_too() -> None:
+    result = Pipeline(PipelineSpec.model_validate(SPEC)).process(frame_at(0), Detections.empty())
+    assert (result.events, result.zone_counts) == ((), {"middle": 0})
+
+
+def test_an_unknown_tracker_names_the_known_ones() -> None:
+    with pytest.raises(UnknownName, match=r"bytetrak.*did you mean 'bytetrack'"):
+        Pipeline(PipelineSpec.model_validate({"track": "bytetrak"}))
+
+
+def test_finishing_twice_tells_nothing_twice() -> None:
+    pipeline = Pipeline(PipelineSpec())
+    for n in range(5):
+        pipeline.process(frame_at(n / 10, n), seen({1: (0.5, 0.5)}, tracked=False))
+    assert [e.type for e in pipeline.finish()] == ["object.appeared"]
+    assert pipeline.finish() == ()

@@ -1,0 +1,58 @@
+"""Every example runs as its README says, prints something, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+FOLDERS = sorted(path.parent for path in EXAMPLES.glob("*/README.md"))
+
+
+def program(folder: Path) -> Path:
+    """Return the one program of an example; their names differ, so that all can be type-checked at once."""
+    (only,) = folder.glob("*.py")
+    return only
+
+
+def run(folder: Path, working_in: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:__main__", str(program(folder))],
+        cwd=working_in,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_examples_are_numbered_without_a_gap() -> None:
+    assert [int(folder.name[:2]) for folder in FOLDERS] == list(range(1, len(FOLDERS) + 1))
+    assert len(FOLDERS) >= 4
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_an_example_runs_and_leaves_nothing_behind(folder: Path, tmp_path: Path) -> None:
+    assert run(folder, tmp_path).strip()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_an_example_says_how_it_is_run(folder: Path) -> None:
+    assert f"python examples/{folder.name}/{program(folder).name}" in (folder / "README.md").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_the_example_with_zones_shows_events_and_an_alert(tmp_path: Path) -> None:
+    told = run(EXAMPLES / "02-zones-and-alerts", tmp_path)
+    assert "zone.entered restricted" in told
+    assert "line.crossed door" in told
+    assert "ALERT  high: zone restricted" in told
