@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from argus.vision.runner.job import Job, default_model, leave_cores_to_the_engine, run_job
+from argus.vision.runner.job import STILL, Job, default_model, leave_cores_to_the_engine, run_job
 from argus.vision.runner.summary import RunSummary
 from argus.vision.sources.protocol import SourceInfo
 
@@ -123,7 +123,7 @@ def summary_table(summary: RunSummary) -> Table:
     row(
         "frames",
         f"{summary.processed} in {summary.wall_s:.1f} s: {summary.fps:.1f} fps"
-        + (f" ({summary.media_s:.1f} s of video)" if summary.media_s else ""),
+        + (f" ({summary.media_s:.1f} s of video)" if summary.media_s and info.kind not in STILL else ""),
     )
     lost = {"skipped": summary.skipped, "dropped as stale": summary.dropped_stale, "corrupt": summary.corrupt}
     if any(lost.values()):

@@ -39,7 +39,9 @@ def look_at_decoders() -> Iterator[Finding]:
     """Yield what can be decoded."""
     import av
 
-    av.logging.set_level(av.logging.PANIC)  # x265 would talk of its settings
+    # x265 would talk of its settings. Not `set_level`: that lets FFmpeg's threads call into Python, and a
+    # codec that is freed meanwhile waits for ever.
+    av.logging.set_libav_level(av.logging.PANIC)
     works: list[str] = []
     broken: list[str] = []
     untried: list[str] = []

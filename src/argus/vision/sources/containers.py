@@ -6,11 +6,9 @@ Finds the video stream and knows its codec, rate and length. Decoding its packet
 from __future__ import annotations
 
 import logging
-import re
-import threading
 import time
 from fractions import Fraction
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import av
 import av.error
@@ -25,13 +23,12 @@ from argus.core.errors import (
     SourceUnreachable,
     SourceUnreadable,
 )
+from argus.vision.sources.codec_name import codec_name
 from argus.vision.sources.refusals import refusal
 
 # FFmpeg's own log is off in PyAV; where somebody turns it on, it goes to Python's logging and not,
 # for want of a handler, to the terminal.
 logging.getLogger("libav").addHandler(logging.NullHandler())
-
-_log_level = threading.Lock()
 
 # Demuxers that take any text for a picture made of letters.
 _NOT_VIDEO = {"tty", "bin", "xbin", "idf", "adf", "txd"}
@@ -156,7 +153,7 @@ def _choose(container: InputContainer, shown: str) -> VideoInput:
     known = [s for s in films if cast("object", s.codec_context) is not None]
     if not known:
         raise SourceUnreadable(
-            f"{shown} is encoded as {_codec_of(container)}, which this build of FFmpeg cannot decode: "
+            f"{shown} is encoded as {codec_name(container.name)}, which this build of FFmpeg cannot decode: "
             "convert it, for example to H.264"
         )
     stream = max(known, key=lambda s: (s.width or 0) * (s.height or 0))
@@ -173,19 +170,3 @@ def _choose(container: InputContainer, shown: str) -> VideoInput:
 def _rate(rate: Fraction | None) -> float | None:
     """Return frames per second, or None where the container's figure is a tick of its clock."""
     return float(rate) if rate and 0 < rate <= 1000 else None
-
-
-def _codec_of(container: InputContainer) -> str:
-    """Return the codec's name or four-letter code of a stream that PyAV has no decoder for."""
-    with _log_level:
-        before = av.logging.get_level()
-        av.logging.set_level(av.logging.INFO)
-        try:
-            text = str(cast("Any", container).dumps_format())
-        finally:
-            av.logging.set_level(before)
-    match = re.search(r"Video: (\w+)(?: \([^)]*\))*? ?(?:\((\w+) / 0x\w+\))?", text)
-    if match is None:
-        return "an unknown codec"
-    name, code = match[1], match[2]
-    return f"{code!r}" if name in {"none", "unknown"} and code else name
