@@ -1,6 +1,7 @@
-"""Bringing frames to a detector: decoding and preparing go on while the engine works.
+"""Bringing frames to a detector from a thread of its own, for sources that may keep their reader waiting.
 
-Knows nothing of what becomes of the detections.
+A result is handed on as soon as it is there, however long the next frame takes. Frames of a
+recording are always there; `argus.vision.runner.ahead` brings them at less cost.
 """
 
 from __future__ import annotations
@@ -9,46 +10,16 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from argus.core.detections import Detections
 from argus.core.frame import Frame
-from argus.vision.models.protocols import AsyncDetector, Detector, Pending
+from argus.vision.models.protocols import Detector
+from argus.vision.runner.submission import Engine, Submitted
 
 _POLL_S: Final = 0.05
 """How soon a waiting thread notices that the run is being stopped."""
-
-
-class OneAtATime:
-    """Any detector as an asynchronous one: a single thread works off the frames in order.
-
-    In order, because a detector such as background subtraction remembers the frames before.
-    """
-
-    depth = 2
-
-    def __init__(self, detector: Detector) -> None:
-        self._detector = detector
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="argus-detect")
-
-    def submit(self, frames: Sequence[Frame]) -> Pending[list[Detections]]:
-        """Start `detect` in the thread."""
-        return self._pool.submit(self._detector.detect, frames)
-
-    def close(self) -> None:
-        """End the thread; what was not begun is dropped. The detector stays open: it is the caller's."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """A frame and the detections it will have."""
-
-    frame: Frame
-    detections: Pending[list[Detections]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +59,10 @@ class Feed:
         self._frames = frames
         self._limit = limit
         self._end_source = end_source
-        self._own = None if isinstance(detector, AsyncDetector) else OneAtATime(detector)
-        self._engine: AsyncDetector | OneAtATime = self._own or detector  # type: ignore[assignment]
+        self._engine = Engine(detector)
         self._asked_to_stop = stop or threading.Event()
         self._closed = threading.Event()
-        self._ready: queue.Queue[Submitted | _End] = queue.Queue(maxsize=max(1, self._engine.depth))
+        self._ready: queue.Queue[Submitted | _End] = queue.Queue(maxsize=self._engine.depth)
         self._thread = threading.Thread(target=self._work, name="argus-feed", daemon=True)
         self._thread.start()
 
@@ -121,8 +91,7 @@ class Feed:
             with contextlib.suppress(queue.Empty):
                 self._ready.get_nowait()
             self._thread.join(_POLL_S)
-        if self._own is not None:
-            self._own.close()
+        self._engine.close()
 
     def _work(self) -> None:
         error: BaseException | None = None
@@ -139,11 +108,11 @@ class Feed:
             if self._asked_to_stop.is_set() or self._closed.is_set():
                 return
             got = clock()
-            pending = self._engine.submit([frame])
+            submitted = self._engine.submit(frame)
             done = clock()
             self.decode_s += got - begin
             self.submit_s += done - got
-            self._hand_over(Submitted(frame, pending))
+            self._hand_over(submitted)
             if taken == self._limit:
                 return
             begin = clock()

@@ -10,9 +10,11 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from argus.vision.models.protocols import Detector
 from argus.vision.pipeline import Pipeline
+from argus.vision.runner.ahead import Ahead
 from argus.vision.runner.feed import Feed
 from argus.vision.runner.mailbox import Newest
 from argus.vision.runner.summary import RunSummary
@@ -20,6 +22,8 @@ from argus.vision.sinks.protocol import Sink
 from argus.vision.sources.protocol import Source
 
 Progress = Callable[[RunSummary], None]
+ALWAYS_THERE: Final = frozenset({"file", "image", "folder", "synthetic"})
+"""Kinds of source that never keep their reader waiting for anything but work."""
 
 
 def run_pipeline(
@@ -56,7 +60,8 @@ def run_pipeline(
     waits = dict.fromkeys(("wait", "rules", "sinks"), 0.0)
     newest = Newest(source) if source.info.live else None
     end_source = newest.close if newest else source.close
-    feed = Feed(newest or source, detector, limit=limit, end_source=end_source, stop=stop)
+    bring = Ahead if newest is None and source.info.kind in ALWAYS_THERE else Feed
+    feed = bring(newest or source, detector, limit=limit, end_source=end_source, stop=stop)
     clock = time.perf_counter
     begin = clock()
 
@@ -73,8 +78,8 @@ def run_pipeline(
         summary.stage_s = {"decode": feed.decode_s, "submit": feed.submit_s} | waits
 
     try:
-        last = clock()
         for item in feed:
+            got = clock()
             detections = item.detections.result()[0]
             inferred = clock()
             result = pipeline.process(item.frame, detections)
@@ -83,10 +88,9 @@ def run_pipeline(
             for sink in sinks:
                 sink.write(result)
             done = clock()
-            waits["wait"] += inferred - last
+            waits["wait"] += inferred - got
             waits["rules"] += ruled - inferred
             waits["sinks"] += done - ruled
-            last = done
             if on_frame is not None:
                 add_up()
                 on_frame(summary)

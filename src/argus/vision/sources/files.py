@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import av.error
 
@@ -20,6 +20,9 @@ from argus.vision.sources.timing import FrameClock
 
 _USUAL_FPS: Final = 25.0
 """Assumed between frames without a timestamp where the container names no rate either."""
+
+_LARGE: Final = 1280 * 720
+"""Pixels from which decoding is worth several threads."""
 
 
 def open_file(path: Path, options: SourceOptions) -> ReadSource:
@@ -92,7 +95,10 @@ class _FileReader:
 
     def _start(self) -> None:
         self._packets: Iterator[VideoPacket] = packets(self.video, self._counters)
-        self._decoder = Decoder(self.video, self._counters, self._clock, self._wall, threads="AUTO")
+        # Several pictures at once cost a third more processor time; small ones need no second core.
+        size = self.video.stream.width * self.video.stream.height
+        threads: Literal["AUTO", "SLICE"] = "AUTO" if size >= _LARGE else "SLICE"
+        self._decoder = Decoder(self.video, self._counters, self._clock, self._wall, threads=threads)
         self._given = 0
 
     def read_first(self) -> Sequence[Shot]:
