@@ -239,7 +239,11 @@ def _with_models(spec: PipelineSpec, models: Mapping[str, ModelSpec], folder: Pa
     detect: DetectSpec | None = spec.detect
     if detect is not None:
         detect = detect.model_copy(update={"model": model(detect.model)})
-    return spec.model_copy(update={"detect": detect, "branches": tuple(branch(b) for b in spec.branches)})
+    track = spec.track
+    if track is not None and track.appearance_model is not None:
+        track = track.model_copy(update={"appearance_model": model(track.appearance_model)})
+    branches = tuple(branch(b) for b in spec.branches)
+    return spec.model_copy(update={"detect": detect, "track": track, "branches": branches})
 
 
 def _beside(path: str, folder: Path) -> str:

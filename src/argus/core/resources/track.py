@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from argus.core.durations import Duration
+from argus.core.resources.model import ModelSpec
 from argus.core.resources.spec import Spec
 
 _Share = Annotated[float, Field(gt=0, le=1)]
@@ -49,6 +50,9 @@ class TrackSpec(Spec):
     """Whether a track may go on with a detection of another class, for detectors that waver between two."""
     appearance: bool = False
     """Whether embeddings of the detections, where they carry some, help to match (re-identification)."""
+    appearance_model: str | ModelSpec | None = None
+    """The re-identification network that looks at the crop of every detection: a file or a name.
+    Naming one sets `appearance`; it costs one inference per object and frame."""
     appearance_similarity: _Share = 0.75
     """Cosine from which two embeddings show the same object. Higher trusts fewer looks; lower bridges changes
     of light and pose, and takes people in the same clothes for one."""

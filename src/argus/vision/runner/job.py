@@ -21,7 +21,8 @@ from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import DetectSpec, PipelineSpec
 from argus.core.resources.track import TrackSpec
 from argus.vision.draw import Annotator
-from argus.vision.models import load_detector
+from argus.vision.models import load_detector, load_embedder
+from argus.vision.models.appearance import DetectorWithAppearance
 from argus.vision.models.protocols import Detector
 from argus.vision.pipeline import Pipeline
 from argus.vision.runner.loop import run_pipeline
@@ -116,6 +117,10 @@ def run_job(
         if detector is None:
             detector = load_detector(model)
             held.callback(detector.close)
+        if spec.track is not None and spec.track.appearance_model is not None:
+            embedder = load_embedder(spec.track.appearance_model)
+            held.callback(embedder.close)
+            detector = DetectorWithAppearance(detector, embedder)
         history, snapshots = History(), Snapshots(job.snapshots)
         sinks = _sinks(job, spec, source, history, snapshots)
         summary = run_pipeline(

@@ -64,7 +64,7 @@ class ByteTracker:
         self._next_id = 1
         self._table = TrackTable()
         self._transition = Transition()
-        self._looks = Looks(spec.appearance_similarity) if spec.appearance else None
+        self._looks = Looks(spec.appearance_similarity) if spec.appearance or spec.appearance_model else None
         self._camera = CameraMotion() if spec.camera_motion else None
         self._now_s: float | None = None
         self._first_frame = True
