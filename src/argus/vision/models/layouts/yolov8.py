@@ -53,22 +53,20 @@ class YoloV8:
     def decode(self, outputs: Arrays, canvas_wh: tuple[int, int], confidence: float) -> Candidates:
         """Return what stands above `confidence`; a box counts with its best class."""
         rows = outputs[self.rows].T if self.transposed else outputs[self.rows]
-        scores = rows[4 : 4 + self.classes]
-        index, not_finite = above(scores.max(axis=0), confidence)
-        chosen = rows[:, index].astype(np.float32, copy=False)
-        scores = chosen[4 : 4 + self.classes]
-        class_id = scores.argmax(axis=0)
+        best = rows[4 : 4 + self.classes].max(axis=0)
+        index, not_finite = above(best, confidence)
+        chosen = rows.T[index].astype(np.float32, copy=False)
         masks: dict[str, Any] = {}
         if self.prototypes is not None:
             prototypes = outputs[self.prototypes].astype(np.float32, copy=False)
             masks = {
-                "coefficients": np.ascontiguousarray(chosen[4 + self.classes :].T),
+                "coefficients": np.ascontiguousarray(chosen[:, 4 + self.classes :]),
                 "prototypes": prototypes,
             }
         return Candidates(
-            centred_to_corners(np.ascontiguousarray(chosen[:4].T)),
-            scores[class_id, np.arange(len(index))],
-            class_id.astype(np.int32),
+            centred_to_corners(chosen[:, :4]),
+            best[index].astype(np.float32, copy=False),
+            chosen[:, 4 : 4 + self.classes].argmax(axis=1).astype(np.int32),
             not_finite,
             **masks,
         )
