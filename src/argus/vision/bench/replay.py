@@ -15,7 +15,7 @@ from argus.vision.models.detector import NetworkDetector
 from argus.vision.models.engines.choose import engine_for
 from argus.vision.models.engines.protocol import Arrays, Network, Slot
 from argus.vision.models.labels import class_ids
-from argus.vision.models.layouts.layout import VectorLayout
+from argus.vision.models.layouts.layout import BoxLayout, VectorLayout
 from argus.vision.models.opening import plan
 from argus.vision.models.precision import open_at_best
 from argus.vision.models.reading import Thresholds
@@ -113,16 +113,22 @@ class Stand:
         """Return the detector on what was recorded."""
         return self._detector(Replay(outputs))
 
-    def _detector(self, network: Network) -> NetworkDetector:
+    @property
+    def reading(self) -> tuple[BoxLayout, tuple[int, int], Thresholds]:
+        """How outputs are read: the layout, width and height of the canvas, and what is kept."""
         planned, spec = self._plan, self._spec
         assert not isinstance(planned.layout, VectorLayout)
+        wanted = class_ids(planned.labels, spec.classes)
+        thresholds = Thresholds(spec.confidence, spec.iou, spec.max_detections, wanted)
+        return planned.layout, (planned.canvas[2], planned.canvas[1]), thresholds
+
+    def _detector(self, network: Network) -> NetworkDetector:
+        layout, _, thresholds = self.reading
         return NetworkDetector(
-            name=planned.name,
-            labels=planned.labels,
+            name=self._plan.name,
+            labels=self._plan.labels,
             network=network,
-            layout=planned.layout,
-            canvas=planned.canvas,
-            thresholds=Thresholds(
-                spec.confidence, spec.iou, spec.max_detections, class_ids(planned.labels, spec.classes)
-            ),
+            layout=layout,
+            canvas=self._plan.canvas,
+            thresholds=thresholds,
         )

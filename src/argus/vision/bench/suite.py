@@ -56,17 +56,18 @@ def measure_stages(model: str, video: str | None, frames: int, say: Say) -> list
         clip = video or str(_plaza_video(Path(folder) / "plaza.mp4", frames + 20))
         say("stages, the network answering from memory")
         costs = stage_costs(_weights(model), clip, frames)
-    goals = {"preprocess": 1.1, "postprocess": 0.5, "total": 3.0}
+    goals = {"preprocess": 1.1, "candidates": 0.5, "total": 3.0}
     titles = {
         "decode": "decode",
         "preprocess": "preprocess, from the decoder's planes",
-        "postprocess": "candidates and NMS",
+        "postprocess": "post-process: from outputs to detections",
+        "candidates": "of which candidates and NMS",
         "rules": "tracker, ten zones, a line and events",
         "total": "everything but inference, whole run",
     }
     return [
-        Row(titles[name], cost, "ms CPU per frame", goal=goals.get(name), better="lower")
-        for name, cost in costs.items()
+        Row(title, costs[name], "ms CPU per frame", goal=goals.get(name), better="lower")
+        for name, title in titles.items()
     ]
 
 
