@@ -16,6 +16,7 @@ import pytest
 from argus.core.errors import SourceNotFound, SourceRefused, SourceUnreachable, SourceUnreadable, SpecError
 from argus.testing.web_camera import WebCamera
 from argus.vision.sources import Source, open_source
+from tests.sources.settling import comes_true, descriptors_and_threads
 from tests.sources.videos import make_video, sideways_jpeg
 
 
@@ -251,11 +252,7 @@ def test_opening_and_closing_many_times_leaves_nothing_behind(camera: WebCamera)
                 next(iter(source))
 
     open_and_close()
-    before = _own()
+    before = descriptors_and_threads()
     for _ in range(10):
         open_and_close()
-    assert _own() <= before + 3  # a thread of the server may still be saying goodbye
-
-
-def _own() -> int:
-    return sum(len(list(Path(f"/proc/self/{kind}").iterdir())) for kind in ("fd", "task"))
+    assert comes_true(lambda: descriptors_and_threads() <= before)

@@ -16,6 +16,7 @@ from argus.core.errors import SourceNotFound, SourceRefused, SourceUnreachable
 from argus.testing.rtsp import RtspServer, rtsp_server_problem
 from argus.vision.sources import open_source
 from tests.conftest import need
+from tests.sources.settling import comes_true, descriptors_and_threads
 from tests.sources.videos import make_video
 
 
@@ -130,12 +131,9 @@ def test_closing_from_another_thread_wakes_a_reader_of_a_silent_camera(server: R
 
 
 def test_opening_and_closing_many_times_leaves_nothing_behind(server: RtspServer) -> None:
-    def own() -> int:
-        return sum(len(list(Path(f"/proc/self/{kind}").iterdir())) for kind in ("fd", "task"))
-
     open_source(server.url()).close()
-    before = own()
+    before = descriptors_and_threads()
     for _ in range(4):
         with open_source(server.url()) as source:
             next(iter(source))
-    assert own() <= before
+    assert comes_true(lambda: descriptors_and_threads() <= before)
