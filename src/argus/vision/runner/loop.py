@@ -17,6 +17,7 @@ from argus.vision.pipeline import Pipeline
 from argus.vision.runner.ahead import Ahead
 from argus.vision.runner.feed import Feed
 from argus.vision.runner.mailbox import Newest
+from argus.vision.runner.submission import Submissions
 from argus.vision.runner.summary import RunSummary
 from argus.vision.sinks.protocol import Sink
 from argus.vision.sources.protocol import Source
@@ -60,8 +61,9 @@ def run_pipeline(
     waits = dict.fromkeys(("wait", "rules", "sinks"), 0.0)
     newest = Newest(source) if source.info.live else None
     end_source = newest.close if newest else source.close
+    submissions = Submissions(newest or source, detector, limit=limit, stop=stop)
     bring = Ahead if newest is None and source.info.kind in ALWAYS_THERE else Feed
-    feed = bring(newest or source, detector, limit=limit, end_source=end_source, stop=stop)
+    feed = bring(submissions, end_source)
     clock = time.perf_counter
     begin = clock()
 
@@ -75,7 +77,7 @@ def run_pipeline(
         summary.problems = list(counters.problems)
         summary.dropped_stale = newest.dropped if newest else 0
         summary.wall_s = clock() - begin
-        summary.stage_s = {"decode": feed.decode_s, "submit": feed.submit_s} | waits
+        summary.stage_s = {"decode": submissions.decode_s, "submit": submissions.submit_s} | waits
 
     try:
         for item in feed:
