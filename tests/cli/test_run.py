@@ -62,9 +62,12 @@ def test_the_summary_as_json_is_all_that_stdout_holds(argus: Argus) -> None:
     assert summary["frames"] == {
         "decoded": 40,
         "processed": 40,
+        "gated": 0,
         "dropped_stale": 0,
+        "dropped_full": 0,
         "corrupt": 0,
         "skipped": 0,
+        "left_out": 0,
     }
     assert summary["detections"]["person"] > 40
     assert summary["model"].startswith("builtin:plaza")
@@ -151,6 +154,10 @@ def test_writing_over_the_source_is_refused(argus: Argus, tmp_path: Path) -> Non
     done = argus("run", source, "-m", "builtin:plaza", "--out", source)
     assert done.code == 2
     assert "is the source" in done.err
+
+
+def test_a_source_may_be_given_with_its_name(argus: Argus) -> None:
+    assert json.loads(argus("run", f"gate={SCENE}", "--json").out)["source"]["name"] == "gate"
 
 
 def start_endless(folder: Path) -> subprocess.Popen[str]:

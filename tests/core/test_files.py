@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from argus.core.errors import SpecError, UnknownName
 from argus.core.resources.files import Resources, read_pipeline, read_resources
 from argus.core.resources.model import ModelSpec
+from argus.core.resources.pipeline import GateSpec
 from argus.core.resources.yaml_text import parse_documents
 
 SHORT = """\
@@ -78,7 +79,7 @@ def test_the_short_form_is_read(tmp_path: Path) -> None:
     assert resources.models["people"].classes == ("person",)
     assert resources.models["colour"].task == "classify"
     pipeline = resources.pipelines["gate-safety"]
-    assert (pipeline.camera, pipeline.motion_gate) == ("gate", True)
+    assert (pipeline.camera, pipeline.motion_gate) == ("gate", GateSpec())
     assert pipeline.detect is not None
     assert pipeline.detect.model == "people"
     assert pipeline.track is not None

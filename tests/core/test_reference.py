@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from argus.core.resources.camera import CameraSpec, HealthSpec
+from argus.core.resources.camera import CameraSpec, HealthSpec, ReconnectSpec
 from argus.core.resources.files import read_pipeline
 from argus.core.resources.job import JobSpec
 from argus.core.resources.pipeline import (
@@ -15,9 +15,12 @@ from argus.core.resources.pipeline import (
     AlertSpec,
     BranchSpec,
     ClipSpec,
+    DegradeSpec,
     DetectSpec,
     EventType,
+    GateSpec,
     PipelineSpec,
+    ShadowSpec,
     StoreSpec,
 )
 from argus.core.resources.regions import CrowdSpec, LineSpec, ZoneSpec
@@ -26,17 +29,21 @@ from argus.core.resources.track import TrackSpec
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "pipeline.md").read_text(encoding="utf-8")
 SECTIONS: dict[str, type[BaseModel]] = {
     "Pipeline": PipelineSpec,
+    "motion_gate": GateSpec,
     "detect": DetectSpec,
+    "detect.shadow": ShadowSpec,
     "track": TrackSpec,
     "zones": ZoneSpec,
     "lines": LineSpec,
     "crowds": CrowdSpec,
     "alerts": AlertSpec,
     "branches": BranchSpec,
+    "degrade": DegradeSpec,
     "actions": ActionSpec,
     "store": StoreSpec,
     "store.clips": ClipSpec,
     "Camera": CameraSpec,
+    "Camera reconnect": ReconnectSpec,
     "Camera health": HealthSpec,
     "BatchJob": JobSpec,
 }

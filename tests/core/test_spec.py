@@ -6,7 +6,7 @@ import pytest
 
 from argus.core.errors import SpecError
 from argus.core.resources.camera import CameraSpec
-from argus.core.resources.pipeline import PipelineSpec
+from argus.core.resources.pipeline import GateSpec, PipelineSpec
 from argus.core.secrets import Secrets
 
 SQUARE = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
@@ -69,6 +69,27 @@ def test_storing_every_so_often_is_written_as_such() -> None:
         "gate.yaml: store.detections: 'sometimes' is unknown: write all, none, or how often,"
         " such as `every 1s`"
     )
+
+
+@pytest.mark.parametrize(("written", "gate"), [(True, GateSpec()), (False, None), ("off", None)])
+def test_a_motion_gate_is_switched_or_set(written: Any, gate: GateSpec | None) -> None:
+    assert PipelineSpec.read({"motion_gate": written}, "p").motion_gate == gate
+    set_ = PipelineSpec.read({"motion_gate": {"look_every": "1m"}}, "p").motion_gate
+    assert set_ == GateSpec(look_every=60)
+
+
+@pytest.mark.parametrize("step", [{}, {"fps": 5, "motion_only": True}])
+def test_a_step_of_a_ladder_gives_up_one_thing(step: dict[str, Any]) -> None:
+    (message,) = refusal(degrade=[step])
+    assert message == (
+        "gate.yaml: degrade.0: a step gives up one thing: `fps`, `input_size`, `model` or `motion_only`"
+    )
+
+
+@pytest.mark.parametrize("crop", [[0.5, 0, 0.5, 1], [0, 0, 1, 1.1], [0.6, 0, 0.4, 1]])
+def test_a_crop_without_area_or_outside_the_picture_is_refused(crop: list[float]) -> None:
+    (message,) = refusal(crop=crop)
+    assert message.startswith("gate.yaml: crop: a crop is [left, top, right, bottom]: 0 <= left < right <= 1")
 
 
 def test_zones_and_lines_need_tracking() -> None:

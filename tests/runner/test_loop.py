@@ -56,19 +56,21 @@ class FullDisk(Recorder):
 class Breaking:
     """A source that breaks off after some frames of another."""
 
-    def __init__(self, source: Source, after: int, *, live: bool = False) -> None:
+    def __init__(self, source: Source, after: int, *, waits: bool = False) -> None:
         self._source = source
         self._after = after
-        self.info: SourceInfo = replace(source.info, live=live)
+        # A kind that may keep its reader waiting is read in a thread of its own.
+        self.info: SourceInfo = replace(source.info, kind="http") if waits else source.info
         self.counters = source.counters
-        self.ended = threading.Event()
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in self._source:
             yield frame
             if frame.index + 1 == self._after:
                 raise SourceUnreachable("camera 'gate' broke off")
-        self.ended.set()
+
+    def set_fps(self, fps: float | None) -> None:
+        self._source.set_fps(fps)
 
     def close(self) -> None:
         self._source.close()
@@ -80,34 +82,15 @@ class Breaking:
         self.close()
 
 
-class Slow:
-    """An asynchronous detector that stands still at its third frame until `go` is set."""
+class Failing:
+    """An asynchronous detector whose engine dies at the fourth frame."""
 
-    name = "slow"
+    name = "failing"
     labels = ("thing",)
     depth = 2
 
-    def __init__(self, go: threading.Event | None = None) -> None:
-        self.asked = 0
-        self.go = go or threading.Event()
-
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         return [Detections.empty(self.labels) for _ in frames]
-
-    def submit(self, frames: Sequence[Frame]) -> Future[list[Detections]]:
-        future: Future[list[Detections]] = Future()
-        self.asked += 1
-        if self.asked == 3:
-            self.go.wait()
-        future.set_result(self.detect(frames))
-        return future
-
-    def close(self) -> None:
-        pass
-
-
-class Failing(Slow):
-    """A detector whose engine dies at the fourth frame."""
 
     def submit(self, frames: Sequence[Frame]) -> Future[list[Detections]]:
         future: Future[list[Detections]] = Future()
@@ -116,6 +99,9 @@ class Failing(Slow):
         else:
             future.set_result(self.detect(frames))
         return future
+
+    def close(self) -> None:
+        pass
 
 
 def run(source: Source, detector: Detector, sinks: Sequence[Recorder], **options: object) -> RunSummary:
@@ -159,17 +145,13 @@ def test_a_run_that_is_stopped_finishes_what_is_in_flight_and_its_sinks() -> Non
     assert (sink.finished, sink.closed) == (1, 1)
 
 
-def test_a_source_that_breaks_off_leaves_complete_results_of_what_came_before() -> None:
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_source_that_breaks_off_leaves_complete_results_of_what_came_before(waits: bool) -> None:
     sink = Recorder()
     with pytest.raises(SourceUnreachable, match="broke off"):
-        run(Breaking(open_source(SCENE), after=4), TruthDetector(SCENE), [sink])
+        run(Breaking(open_source(SCENE), after=4, waits=waits), TruthDetector(SCENE), [sink])
     assert sink.indices == [0, 1, 2, 3]
     assert (sink.finished, sink.closed) == (1, 1)
-
-
-def test_a_live_source_that_breaks_off_says_so_too() -> None:
-    with pytest.raises(SourceUnreachable, match="broke off"):
-        run(Breaking(open_source(SCENE), after=4, live=True), TruthDetector(SCENE), [])
 
 
 def test_an_engine_that_dies_ends_the_run_with_its_own_words() -> None:
@@ -188,19 +170,9 @@ def test_a_full_disk_under_one_sink_lets_the_others_finish_their_files() -> None
     assert full.closed == 1
 
 
-def test_a_slow_detector_drops_frames_of_a_live_source_and_keeps_the_newest() -> None:
-    live = Breaking(open_source(f"{SCENE}&frames=30"), after=99, live=True)
-    sink = Recorder()
-    summary = run(live, Slow(go=live.ended), [sink])
-    assert summary.dropped_stale > 0
-    assert summary.processed + summary.dropped_stale == summary.decoded == 30
-    assert sink.indices == sorted(sink.indices)
-    assert sink.indices[-1] == 29
-
-
 def test_no_thread_is_left_behind() -> None:
     before = set(threading.enumerate())
     run(open_source(f"{SCENE}&frames=3"), TruthDetector(SCENE), [])
     with pytest.raises(SourceUnreachable):
-        run(Breaking(open_source(SCENE), after=2, live=True), TruthDetector(SCENE), [])
+        run(Breaking(open_source(SCENE), after=2, waits=True), TruthDetector(SCENE), [])
     assert set(threading.enumerate()) <= before

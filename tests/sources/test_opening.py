@@ -41,7 +41,7 @@ def test_a_wrong_option_of_the_plaza_names_the_nearest() -> None:
 
 
 def test_an_unknown_scheme_lists_the_known_ones() -> None:
-    known = "file, http, https, rtsp, rtsps, snapshot+http, snapshot+https, synthetic"
+    known = "file, gst, http, https, lab, rtsp, rtsps, snapshot+http, snapshot+https, synthetic"
     with pytest.raises(
         UnknownName, match=r"unknown kind of source 'rtps'; did you mean 'rtsps?'\?"
     ) as caught:

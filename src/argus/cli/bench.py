@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from argus.cli.capacity import capacity
+
 if TYPE_CHECKING:
     from argus.vision.bench.tables import Row
 
@@ -101,6 +103,28 @@ def tracker(output: Output = "table") -> None:
     from argus.vision.bench.suite import measure_tracker_rows
 
     _show(measure_tracker_rows(_say), output)
+
+
+app.command("capacity")(capacity)
+
+
+@app.command()
+def engine(
+    model: Model = "builtin:plaza",
+    video: Video = None,
+    frames: Frames = 300,
+    rounds: Rounds = 3,
+    output: Output = "table",
+) -> None:
+    """Many cameras and one model: batches, the engine's own cost, a still fleet, health, gate, skipping.
+
+    **Example**
+
+    `argus bench engine --model yolov8n-dynamic.onnx --video street.mp4 -o markdown`
+    """
+    from argus.vision.bench.engine_suite import measure_engine
+
+    _show(measure_engine(model, video, frames, rounds, _say), output)
 
 
 def _say(text: str) -> None:

@@ -22,7 +22,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from argus.vision.runner.job import STILL, Job, default_model, leave_cores_to_the_engine, run_job
+from argus.cli.notices import say_notice
+from argus.vision.runner.job import Job, default_model, leave_cores_to_the_engine, run_job
+from argus.vision.runner.outputs import STILL
 from argus.vision.runner.summary import RunSummary
 from argus.vision.sources.protocol import SourceInfo
 
@@ -30,20 +32,32 @@ from argus.vision.sources.protocol import SourceInfo
 def run_in_terminal(job: Job, *, json: bool = False, quiet: bool = False) -> RunSummary:
     """Run a job with a progress bar on stderr; print the summary to stdout as a table or as JSON."""
     errors = Console(stderr=True)
-    if job.model is None and job.pipeline is None and not quiet:
-        errors.print(
-            f"[dim]no --model given: using {default_model(job.source)}; see `argus models list`[/dim]",
-            highlight=False,
-        )
+    if not quiet:
+        say_default_model(errors, job)
     leave_cores_to_the_engine()
     stop = threading.Event()
-    with _progress(errors, enabled=not quiet) as progress, _stopping_on_signals(stop):
-        summary = run_job(job, on_open=progress.begin, on_frame=progress.advance, stop=stop)
+    with _progress(errors, enabled=not quiet) as progress, stopping_on_signals(stop):
+        summary = run_job(
+            job,
+            on_open=progress.begin,
+            on_frame=progress.advance,
+            on_notice=None if quiet else lambda notice: say_notice(errors, notice),
+            stop=stop,
+        )
     if json:
         typer.echo(json_format.dumps(summary.to_json(), indent=2))
     elif not quiet:
         Console(highlight=False).print(summary_table(summary))
     return summary
+
+
+def say_default_model(console: Console, job: Job) -> None:
+    """Say which model looks where nobody named one."""
+    if job.model is None and job.pipeline is None:
+        console.print(
+            f"[dim]no --model given: using {default_model(job.source)}; see `argus models list`[/dim]",
+            highlight=False,
+        )
 
 
 class _Bar:
@@ -81,7 +95,7 @@ def _progress(console: Console, *, enabled: bool) -> Iterator[_Bar]:
 
 
 @contextlib.contextmanager
-def _stopping_on_signals(stop: threading.Event) -> Iterator[None]:
+def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
     """Let the first Ctrl-C or SIGTERM end the run in good order, the second at once."""
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -125,7 +139,13 @@ def summary_table(summary: RunSummary) -> Table:
         f"{summary.processed} in {summary.wall_s:.1f} s: {summary.fps:.1f} fps"
         + (f" ({summary.media_s:.1f} s of video)" if summary.media_s and info.kind not in STILL else ""),
     )
-    lost = {"skipped": summary.skipped, "dropped as stale": summary.dropped_stale, "corrupt": summary.corrupt}
+    lost = {
+        "skipped": summary.skipped,
+        "gated": summary.gated,
+        "dropped as stale": summary.dropped_stale,
+        "corrupt": summary.corrupt,
+        "left out of files": summary.left_out,
+    }
     if any(lost.values()):
         row("not processed", pairs({name: count for name, count in lost.items() if count}))
     row("detections", pairs(dict(summary.detections.most_common(8))))

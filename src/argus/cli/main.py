@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from argus import __version__
-from argus.cli import bench, demo, doctor, models, run
+from argus.cli import bench, demo, doctor, lab, models, run
 from argus.core.errors import ArgusError
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
+app.command("lab")(lab.lab)
 app.command("doctor")(doctor.doctor)
 
 

@@ -9,10 +9,12 @@ import typer
 
 
 def run(
-    source: Annotated[
-        str,
+    sources: Annotated[
+        list[str],
         typer.Argument(
-            help="Video, picture, folder, camera (`rtsp://…`, `http://…`, `/dev/video0`), `synthetic:plaza`."
+            metavar="SOURCE...",
+            help="Video, picture, folder, camera (`rtsp://…`, `http://…`, `/dev/video0`), `synthetic:plaza`;"
+            " several, each `NAME=ADDRESS` if you like.",
         ),
     ],
     model: Annotated[
@@ -86,14 +88,35 @@ def run(
     snapshots: Annotated[
         Path | None, typer.Option(help="Folder for the best picture of each event.", show_default=False)
     ] = None,
+    latest: Annotated[
+        bool,
+        typer.Option(
+            "--latest", help="Treat recordings as cameras: at their own speed, only the newest frame."
+        ),
+    ] = False,
+    retries: Annotated[
+        int,
+        typer.Option(
+            min=-1, help="Attempts in a row to reach a camera that broke off.", show_default="for ever"
+        ),
+    ] = -1,
+    grid: Annotated[
+        str | None,
+        typer.Option(
+            help="Show all cameras in one picture: a port (`8090`, opened for this machine alone), or a file"
+            " (`grid.jpg`, `grid.mp4`).",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress bar and no summary table.")
     ] = False,
 ) -> None:
-    """Run one source through one model and pipeline: detections, tracks, events, alerts, annotated video.
+    """Run sources through a model and a pipeline: detections, tracks, events, alerts, annotated video.
 
-    A progress bar runs along; Ctrl-C ends the run and finishes the files.
+    A progress bar runs along; Ctrl-C ends the run and finishes the files. Cameras are opened again when they
+    break off. With several sources `--out`, `--detections`, `--report` and `--snapshots` name folders.
 
     **Examples**
 
@@ -101,14 +124,21 @@ def run(
 
     `argus run rtsp://user:secret@10.0.0.5/stream1 -m yolov8n.onnx -p zones.yaml --report report.html`
 
+    `argus run gate=rtsp://10.0.0.5/1 yard=rtsp://10.0.0.6/1 --fps 5 --grid 8090 --events events.jsonl`
+
     `argus run photos/ -m yolov8n.onnx --classes person,dog --detections found.jsonl --out annotated/`
     """
     from argus.cli.job import run_in_terminal
+    from argus.cli.watch import named, split_name, watch_in_terminal
+    from argus.core.errors import SpecError
     from argus.vision.runner.job import Job
 
+    if name is not None and len(sources) > 1:
+        raise SpecError("--name is for one source: name several as NAME=ADDRESS")
+    given, first = split_name(sources[0])
     job = Job(
-        source=source,
-        name=name,
+        source=first,
+        name=name or given,
         model=model,
         pipeline=pipeline,
         engine=engine,
@@ -130,7 +160,11 @@ def run(
         detections=detections,
         report=report,
         snapshots=snapshots,
+        retries=retries,
     )
+    if len(sources) > 1 or latest or grid is not None:
+        cameras = named(sources) if name is None else {name: first}
+        raise typer.Exit(watch_in_terminal(cameras, job, latest=latest, grid=grid, json=json, quiet=quiet))
     summary = run_in_terminal(job, json=json, quiet=quiet)
     if summary.interrupted and summary.source.frame_count is not None:
         raise typer.Exit(130)

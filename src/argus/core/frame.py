@@ -58,6 +58,9 @@ class Frame:
     """Wall-clock time (UTC) when the picture was taken, as well as it is known."""
     file: str | None = None
     """For pictures of a folder: the file's name."""
+    received_s: float | None = None
+    """`time.monotonic()` when it arrived: the age of a live frame is counted from here, for the wall
+    clock may jump. None for recordings, which do not age."""
 
     @property
     def width(self) -> int:

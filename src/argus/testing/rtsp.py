@@ -6,43 +6,21 @@ and ugly; `rtsp_server_problem` says what is missing.
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import threading
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from argus.vision.lab.gstreamer import rtsp_problem, system_python
+
 _SCRIPT = Path(__file__).with_name("rtsp_server.py")
-_PROBE = """
-import gi
-gi.require_version("GstRtspServer", "1.0")
-from gi.repository import Gst, GstRtspServer
-Gst.init(None)
-wanted = ("x264enc", "rtph264pay", "qtdemux", "rtpbin")
-missing = [name for name in wanted if Gst.ElementFactory.find(name) is None]
-raise SystemExit("no " + ", ".join(missing) if missing else 0)
-"""
 
 
-def _system_python() -> str | None:
-    """Return the Python of the operating system: bindings of GStreamer are installed nowhere else."""
-    return shutil.which("python3", path="/usr/bin:/bin")
-
-
-@lru_cache(maxsize=1)
 def rtsp_server_problem() -> str | None:
     """Return why no RTSP server can be run here, or None when it can."""
-    python = _system_python()
-    if python is None:
-        return "no /usr/bin/python3"
-    probe = subprocess.run([python, "-c", _PROBE], capture_output=True, text=True, timeout=60, check=False)
-    if probe.returncode == 0:
-        return None
-    last = (probe.stderr.strip().splitlines() or ["it does not start"])[-1]
-    return f"no GStreamer RTSP server ({last})"
+    return rtsp_problem("x264enc", "rtph264pay", "qtdemux", "rtpbin")
 
 
 class RtspServer:
@@ -80,7 +58,7 @@ class RtspServer:
         Raises:
             RuntimeError: it did not start; the message is what it said.
         """
-        python = _system_python() or "python3"
+        python = system_python() or "python3"
         self._process = subprocess.Popen(
             [python, str(_SCRIPT), *self._arguments],
             stdin=subprocess.PIPE,

@@ -18,6 +18,7 @@ from argus.core.detections import Detections
 from argus.core.frame import Image
 from argus.core.geometry import anchor_points
 from argus.core.resources.pipeline import PipelineSpec
+from argus.vision.branches.finding import Finding
 from argus.vision.palette import CROWD, INK, SEVERITIES, Color, class_color, track_color
 from argus.vision.results import Alert, FrameResult
 from argus.vision.stage import Stage
@@ -25,6 +26,8 @@ from argus.vision.strokes import draw_box, draw_line, draw_masks, draw_trail
 
 ALERT_S: Final = 4.0
 FLASH_S: Final = 0.8
+CAPTION: Final = 48
+"""Characters of what branches found out that are written beside an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Style:
     """Seconds of each track's way that stay visible; 0: none."""
     labels: bool = True
     confidence: bool = True
+    findings: bool = True
+    """What branches found out, beside the label; their boxes in the frame that they looked at."""
     regions: bool = True
     """Zones, lines and crowds."""
     alerts: bool = True
@@ -182,7 +187,36 @@ class Annotator:
             left = max(0, min(left, image.shape[1] - wide))
             after = stage.small.paste(image, text, (left, top), color)
             if self._style.confidence and after + wide // 2 < image.shape[1]:
-                stage.small.paste(image, percent, (after, top), INK, 0.8)
+                after = stage.small.paste(image, percent, (after, top), INK, 0.8)
+            if self._style.findings and i in result.findings:
+                self._draw_findings(image, result, result.findings[i], (after, top), stage, color)
+
+    def _draw_findings(
+        self,
+        image: Image,
+        result: FrameResult,
+        findings: tuple[Finding, ...],
+        at: tuple[int, int],
+        stage: Stage,
+        color: Color,
+    ) -> None:
+        """Write what is known of an object behind its label, or below where there is no room."""
+        frame = result.frame
+        x, y = at
+        for finding in findings:
+            found = finding.detections
+            if found is not None and finding.frame == frame.index:
+                scale = (image.shape[1] / frame.width, image.shape[0] / frame.height) * 2
+                for box, class_id in zip(found.xyxy, found.class_id.tolist(), strict=True):
+                    x1, y1, x2, y2 = np.round(box * scale).astype(int).tolist()
+                    cv2.rectangle(image, (x1, y1), (x2, y2), class_color(class_id), stage.thick)
+        text = "  ".join(filter(None, (finding.caption for finding in findings)))
+        if text:
+            text = text if len(text) <= CAPTION else text[: CAPTION - 3] + "..."
+            wide = stage.small.width(text, color)
+            if x + wide > image.shape[1]:
+                x, y = max(0, image.shape[1] - wide), y + stage.small.height
+            stage.small.paste(image, text, (x, y), color)
 
     def _draw_alerts(self, image: Image, time_s: float, stage: Stage) -> None:
         y = stage.margin

@@ -9,6 +9,7 @@ What decodes is `argus.vision.sources`; what draws is `argus.vision.draw`.
 
 from __future__ import annotations
 
+import copy
 import threading
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,11 +17,11 @@ from typing import Any, cast
 import av
 import cv2
 import numpy as np
-from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from argus.core.frame import Channels, Image
+from argus.vision.picture_layout import Window, turn_of
 
 
 class ArrayPicture:
@@ -36,7 +37,8 @@ class ArrayPicture:
         if pixels.dtype != np.uint8 or not shaped or pixels.size == 0:
             raise ValueError(f"pixels: {pixels.dtype} {pixels.shape}, expected uint8 (H, W, 3) or (H, W)")
         bgr = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR) if pixels.ndim == 2 else pixels
-        self._bgr = _read_only(bgr)
+        self._bgr = cast("Image", bgr.view())
+        self._bgr.flags.writeable = False
 
     @property
     def width(self) -> int:
@@ -50,6 +52,8 @@ class ArrayPicture:
 
     def bgr(self) -> Image:
         """Return the picture itself, (H, W, 3); read-only."""
+        if not self._bgr.flags.c_contiguous:  # a part, of which only a small version was asked for so far
+            self._bgr = _read_only(self._bgr)
         return self._bgr
 
     def resized(self, width: int, height: int, channels: Channels = "rgb") -> Image:
@@ -64,6 +68,15 @@ class ArrayPicture:
             return cast("Image", cv2.cvtColor(small, cv2.COLOR_BGR2GRAY))
         return small.copy() if small is self._bgr else small
 
+    def part(self, x: int, y: int, width: int, height: int) -> ArrayPicture:
+        """Return the rectangle whose top left pixel is (`x`, `y`) as a picture of its own.
+
+        Raises:
+            ValueError: it does not lie in the picture.
+        """
+        window = _window(x, y, width, height, self)
+        return ArrayPicture(window.of(self._bgr))
+
 
 class PlanarPicture:
     """A decoded video frame. Holds the decoder's buffers for as long as it lives."""
@@ -71,7 +84,10 @@ class PlanarPicture:
     def __init__(self, frame: av.VideoFrame) -> None:
         """Wrap `frame`; nothing is converted or copied yet."""
         self._frame = frame
-        self._turn = _turn_of(frame)
+        self._turn = turn_of(frame)
+        self._whole: PlanarPicture | None = None
+        self._window = Window(0, 0, *self._seen(frame.width, frame.height))
+        self._colours = frame.colorspace, frame.color_range
         self._bgr: Image | None = None
         # swscale writes its colour tags into the frame while it works: one thread at a time.
         self._lock = threading.Lock()
@@ -79,20 +95,49 @@ class PlanarPicture:
     @property
     def width(self) -> int:
         """Columns as the picture is meant to be seen."""
-        return self._frame.height if self._turn.swap else self._frame.width
+        return self._window.width
 
     @property
     def height(self) -> int:
         """Rows, likewise."""
-        return self._frame.width if self._turn.swap else self._frame.height
+        return self._window.height
+
+    def part(self, x: int, y: int, width: int, height: int) -> PlanarPicture:
+        """Return the rectangle whose top left pixel is (`x`, `y`), as seen, as a picture of its own.
+
+        Nothing is converted or copied yet. Where the format has a plane layout in `_LAYOUTS` and the
+        rectangle begins and ends on whole colour samples (even columns and rows, for 4:2:0), its pixels
+        come from the planes; any other is cut from the full BGR, made when its pixels are asked for.
+
+        Raises:
+            ValueError: it does not lie in the picture.
+        """
+        window = _window(x, y, width, height, self)
+        part = copy.copy(self)
+        part._whole = self._whole or self
+        part._window = window.moved(self._window.x, self._window.y)
+        part._bgr, part._lock = None, threading.Lock()
+        return part
 
     def bgr(self) -> Image:
         """Return the full picture, (H, W, 3); made on the first call, then remembered. Read-only."""
         with self._lock:
             if self._bgr is None:
-                full = _converted(self._frame, self._frame.width, self._frame.height, "bgr24")
-                self._bgr = _read_only(self._turn.apply(full))
+                self._bgr = _read_only(self._full())
             return self._bgr
+
+    def _full(self) -> Image:
+        if self._whole is None:
+            return self._turn.apply(_converted(self._frame, self._frame.width, self._frame.height, "bgr24"))
+        layout, planes = self._layout(), self._planes()
+        if layout is None or planes is None or self._whole._bgr is not None:
+            return self._window.of(self._whole.bgr())
+        height, width = planes[0].shape
+        cut = av.VideoFrame(width, height, self._frame.format.name)
+        cut.colorspace, cut.color_range = self._colours
+        for source, target in zip(planes, _arrays(cut, layout), strict=True):
+            np.copyto(target, source)
+        return self._turn.apply(_converted(cut, width, height, "bgr24"))
 
     def resized(self, width: int, height: int, channels: Channels = "rgb") -> Image:
         """Return a new (height, width, 3) or (height, width) picture, bilinear.
@@ -101,37 +146,62 @@ class PlanarPicture:
         else the decoder gave is left to swscale.
         """
         _expect_size(width, height)
-        lying = (height, width) if self._turn.swap else (width, height)
-        return self._turn.apply(self._small(*lying, channels))
+        layout, planes = self._layout(), self._planes()
+        if self._whole is not None and (layout is None or planes is None):
+            return ArrayPicture(self.bgr()).resized(width, height, channels)
+        return self._turn.apply(self._small(*self._seen(width, height), channels, layout, planes))
 
-    def _small(self, width: int, height: int, channels: Channels) -> Image:
-        layout = _LAYOUTS.get(self._frame.format.name)
-        if layout is None or any(plane.line_size < 0 for plane in self._frame.planes):
+    def _seen(self, width: int, height: int) -> tuple[int, int]:
+        """Return lying sides as seen, and the other way round."""
+        return (height, width) if self._turn.swap else (width, height)
+
+    def _layout(self) -> _Layout | None:
+        upside_down = any(plane.line_size < 0 for plane in self._frame.planes)
+        return None if upside_down else _LAYOUTS.get(self._frame.format.name)
+
+    def _planes(self) -> list[NDArray[Any]] | None:
+        """Return what of each plane this picture shows; None where it is not to be had from them."""
+        layout = self._layout()
+        if layout is None:
+            return None
+        planes = _arrays(self._frame, layout)
+        if self._whole is None:
+            return planes
+        window = self._turn.undone(self._window, *self._seen(self._frame.width, self._frame.height))
+        return window.of_planes(planes)
+
+    def _small(
+        self,
+        width: int,
+        height: int,
+        channels: Channels,
+        layout: _Layout | None,
+        planes: list[NDArray[Any]] | None,
+    ) -> Image:
+        if layout is None or planes is None:
             with self._lock:
                 bgr = _converted(self._frame, width, height, "bgr24" if channels != "rgb" else "rgb24")
             return cast("Image", cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)) if channels == "gray" else bgr
         if channels == "gray" and layout.luma:
-            return self._luma(width, height)
+            return self._luma(planes[0], width, height)
         small = av.VideoFrame(width, height, layout.small)
-        small.colorspace = self._frame.colorspace
-        small.color_range = self._frame.color_range
-        sources, targets = self._frame.planes, [_pixels(plane, layout.sample) for plane in small.planes]
-        _resize(_pixels(sources[0], layout.sample), targets[0])
+        small.colorspace, small.color_range = self._colours
+        targets = [_pixels(plane, layout.sample) for plane in small.planes]
+        _resize(planes[0], targets[0])
         if layout.interleaved:
-            half = cv2.resize(_pairs(sources[1]), targets[1].shape[::-1], interpolation=cv2.INTER_LINEAR)
+            half = cv2.resize(planes[1], targets[1].shape[::-1], interpolation=cv2.INTER_LINEAR)
             cv2.split(half.reshape(*targets[1].shape, 2), targets[1:])
         else:
-            for source, target in zip(sources[1:], targets[1:], strict=True):
-                _resize(_pixels(source, layout.sample), target)
+            for source, target in zip(planes[1:], targets[1:], strict=True):
+                _resize(source, target)
         if channels == "gray":
             bgr = _converted(small, width, height, "bgr24")
             return cast("Image", cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY))
         return _converted(small, width, height, "rgb24" if channels == "rgb" else "bgr24")
 
-    def _luma(self, width: int, height: int) -> Image:
-        plane = _pixels(self._frame.planes[0])
+    def _luma(self, plane: NDArray[Any], width: int, height: int) -> Image:
         small = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
-        full_range = self._frame.color_range == _FULL_RANGE or self._frame.format.name.startswith("yuvj")
+        full_range = self._colours[1] == _FULL_RANGE or self._frame.format.name.startswith("yuvj")
         return cast("Image", small if full_range else cv2.LUT(small, _EXPANDED))
 
 
@@ -170,55 +240,17 @@ _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 _EXPANDED = np.clip(np.round((np.arange(256) - 16) * 255.0 / 219.0), 0, 255).astype(np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """What a display matrix asks for, to the nearest right angle: first transpose, then flip."""
-
-    swap: bool = False
-    flip_x: bool = False
-    flip_y: bool = False
-
-    def apply(self, pixels: Image) -> Image:
-        if self.swap:
-            pixels = cast("Image", cv2.transpose(pixels))
-        if self.flip_x and self.flip_y:
-            return cast("Image", cv2.flip(pixels, -1))
-        if self.flip_x or self.flip_y:
-            return cast("Image", cv2.flip(pixels, 1 if self.flip_x else 0))
-        return pixels
-
-
-_UPRIGHT = _Turn()
-_BY_ROTATION = {
-    90: _Turn(swap=True, flip_y=True),
-    -90: _Turn(swap=True, flip_x=True),
-    180: _Turn(flip_x=True, flip_y=True),
-    -180: _Turn(flip_x=True, flip_y=True),
-}
-"""The same where only the angle is known, in degrees counterclockwise."""
-
-
-def _turn_of(frame: av.VideoFrame) -> _Turn:
-    """Return how the frame must be turned to be seen as meant.
-
-    Source: ISO/IEC 14496-12, 6.2.2: (x', y') = (a x + c y, b x + d y), rows (a, b, u), (c, d, v).
-    """
-    try:
-        matrix = cast("Any", frame.side_data).get(SideDataType.DISPLAYMATRIX)
-    except ValueError:  # PyAV knows no name for something else that is attached, such as EXIF
-        return _BY_ROTATION.get(round(frame.rotation / 90) * 90, _UPRIGHT)
-    if matrix is None:
-        return _UPRIGHT
-    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32, count=9).tolist()
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        return _Turn(swap=False, flip_x=a < 0, flip_y=d < 0)
-    return _Turn(swap=True, flip_x=c < 0, flip_y=b < 0)
-
-
 def _pixels(plane: Any, sample: type[np.uint8 | np.uint16] = np.uint8) -> NDArray[Any]:
     """Return the plane as an array (h, w) without its padding; a view."""
     strides = (plane.line_size, np.dtype(sample).itemsize)
     return np.ndarray((plane.height, plane.width), sample, plane, 0, strides)
+
+
+def _arrays(frame: av.VideoFrame, layout: _Layout) -> list[NDArray[Any]]:
+    """Return the planes as arrays (h, w), or (h, w, 2) of two colours by turns; views."""
+    if layout.interleaved:
+        return [_pixels(frame.planes[0]), _pairs(frame.planes[1])]
+    return [_pixels(plane, layout.sample) for plane in frame.planes]
 
 
 def _pairs(plane: Any) -> NDArray[np.uint8]:
@@ -260,6 +292,16 @@ def _read_only(pixels: Image) -> Image:
     view = np.ascontiguousarray(pixels).view()
     view.flags.writeable = False
     return view
+
+
+def _window(x: int, y: int, width: int, height: int, picture: ArrayPicture | PlanarPicture) -> Window:
+    _expect_size(width, height)
+    if x < 0 or y < 0 or x + width > picture.width or y + height > picture.height:
+        raise ValueError(
+            f"part {width}x{height} at ({x}, {y}): it reaches beyond the picture of"
+            f" {picture.width}x{picture.height}"
+        )
+    return Window(x, y, width, height)
 
 
 def _expect_size(width: int, height: int) -> None:

@@ -1,4 +1,4 @@
-"""What is done with the detections of each frame: filter, track, zones, lines, crowds, alerts.
+"""What is done with the detections of each frame: filter, track, branches, zones, lines, crowds, alerts.
 
 Steps in order over values; nothing is decoded, inferred, drawn or written here. What feeds a
 pipeline with frames is `argus.vision.runner`; the rules themselves are in `argus.vision.rules`.
@@ -6,6 +6,7 @@ pipeline with frames is `argus.vision.runner`; the rules themselves are in `argu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +14,12 @@ import numpy as np
 from argus.core.detections import Detections
 from argus.core.frame import Frame
 from argus.core.resources.pipeline import DetectSpec, PipelineSpec
+from argus.vision.branches.finding import Finding
+from argus.vision.branches.runner import Branches
 from argus.vision.results import Event, FrameResult
 from argus.vision.rules import Rules
 from argus.vision.tracking import Tracker, load_tracker
+from argus.vision.vocabulary import Vocabulary
 
 LOST_MARGIN_S = 0.1
 """Objects are given up this long after the tracker has, so that who it finds again never left."""
@@ -27,7 +31,14 @@ class Pipeline:
     Not safe from several threads at once. Frames must come in order.
     """
 
-    def __init__(self, spec: PipelineSpec, camera: str = "camera", *, stream: str = "") -> None:
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        camera: str = "camera",
+        *,
+        stream: str = "",
+        branches: Branches | None = None,
+    ) -> None:
         """Begin without memory.
 
         Args:
@@ -35,17 +46,26 @@ class Pipeline:
             camera: Stands in every event.
             stream: Tells runs of a live stream apart, so that no two facts share an id: the time of
                 connection, say. Empty for files, whose events have the same ids at every run.
+            branches: Further models that look at what was detected, as `spec.branches` says; they stay
+                open. None: none do.
 
         Raises:
             UnknownName: no such tracker.
         """
         self.spec = spec
         self.camera = camera
+        self._vocabulary = Vocabulary()
         self._tracker: Tracker | None = None if spec.track is None else load_tracker(spec.track)
+        self._branches = branches
         lost_after_s = 0.0 if spec.track is None else spec.track.lost_after + LOST_MARGIN_S
         self._rules = Rules(spec, camera, stream=stream, lost_after_s=lost_after_s)
 
-    def process(self, frame: Frame, detections: Detections) -> FrameResult:
+    @property
+    def followed(self) -> int:
+        """How many objects are being followed, those included that are out of sight and not given up."""
+        return 0 if self._tracker is None else len(self._tracker.tracks)
+
+    def process(self, frame: Frame, detections: Detections, *, model: str = "") -> FrameResult:
         """Return what the steps make of one frame.
 
         Whoever keeps pictures of events cuts them out of this frame for each event in the result whose
@@ -54,25 +74,50 @@ class Pipeline:
         Args:
             frame: The next frame of the source.
             detections: All that the detector gave for it.
+            model: Who looked, for the result.
 
         Raises:
             SpecError: a region given in pixels does not lie in this picture.
         """
+        detections = self._vocabulary.translate(detections)
         if self.spec.detect is not None:
             detections = filtered(detections, self.spec.detect)
         if self._tracker is not None:
             detections = self._tracker.update(detections, frame.time_s, frame)
         elif detections.track_id is not None:
             detections = replace(detections, track_id=None)
+        findings = {} if self._branches is None else self._look(self._branches, frame, detections)
         events, alerts, counts = self._rules.step(frame, detections)
-        return FrameResult(frame, detections, events, alerts, counts)
+        if self._branches is not None and (events or alerts):
+            events = self._with_findings(events)
+            alerts = tuple(replace(alert, event=self._with_finding(alert.event)) for alert in alerts)
+        return FrameResult(frame, detections, events, alerts, counts, model=model, findings=findings)
 
     def finish(self) -> tuple[Event, ...]:
         """Return the last state of every event that is still open; call it when the source has ended.
 
         Each has `phase` end and no `end_s`: the stream ended, nobody left. A second call returns nothing.
         """
-        return self._rules.finish()
+        if self._branches is not None:
+            self._branches.finish()
+        return self._with_findings(self._rules.finish())
+
+    def _look(
+        self, branches: Branches, frame: Frame, detections: Detections
+    ) -> Mapping[int, tuple[Finding, ...]]:
+        if self.spec.track is None:
+            return branches.step(frame, detections)
+        return branches.step(frame, detections, lost_after_s=self.spec.track.lost_after)
+
+    def _with_findings(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
+        return tuple(self._with_finding(event) for event in events)
+
+    def _with_finding(self, event: Event) -> Event:
+        """Return the event with what is known of its object by now."""
+        if self._branches is None or event.object_id is None:
+            return event
+        findings = self._branches.known(event.object_id)
+        return replace(event, findings=findings) if findings else event
 
 
 def filtered(detections: Detections, spec: DetectSpec) -> Detections:

@@ -5,6 +5,7 @@ Plain data; nothing here decides anything.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from argus.core.detections import Detections
 from argus.core.frame import Frame
 from argus.core.resources.pipeline import EventType
 from argus.core.resources.regions import Severity
+from argus.vision.branches.finding import Finding
 
 Phase = Literal["start", "update", "end"]
 
@@ -55,8 +57,12 @@ class Event:
     snapshot_frame: int | None = None
     """Index of the frame that shows the object best so far; the frame at hand whenever that changed, so that
     who wants the picture can keep it now."""
+    message: str | None = None
+    """For cameras, pipelines and models: what happened, in words."""
     path: tuple[tuple[float, float, float], ...] = ()
     """Where the object's anchor went: time (s), x, y in relative coordinates; thinned."""
+    findings: tuple[Finding, ...] = ()
+    """What the pipeline's branches know of the object by now."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the event as one flat JSON object; absent facts are left out, `end` may be None."""
@@ -81,7 +87,9 @@ class Event:
             "confidence": None if self.confidence is None else round(self.confidence, 4),
             "xyxy": None if self.xyxy is None else [round(v, 1) for v in self.xyxy],
             "snapshot_frame": self.snapshot_frame,
+            "message": self.message,
             "path": [[round(t, 2), round(x, 4), round(y, 4)] for t, x, y in self.path] or None,
+            "findings": [finding.to_json(embedding=False) for finding in self.findings] or None,
         }
         return out | {k: v for k, v in optional.items() if v is not None}
 
@@ -111,3 +119,8 @@ class FrameResult:
     alerts: tuple[Alert, ...] = ()
     zone_counts: dict[str, int] = field(default_factory=dict)
     """Objects inside each zone (and each crowd's area) in this frame."""
+    model: str = ""
+    """Name of the model that looked at it."""
+    findings: Mapping[int, tuple[Finding, ...]] = field(default_factory=dict)
+    """Row of `detections` → what the pipeline's branches know of that object by now; rows of which nothing is
+    known are left out."""

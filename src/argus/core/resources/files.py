@@ -234,16 +234,25 @@ def _with_models(spec: PipelineSpec, models: Mapping[str, ModelSpec], folder: Pa
 
     def branch(one: BranchSpec) -> BranchSpec:
         nested = tuple(branch(inner) for inner in one.branches)
-        return one.model_copy(update={"model": model(one.model), "branches": nested})
+        # Its name is what the file calls the model, not the weights that stand behind that.
+        return one.model_copy(update={"model": model(one.model), "branches": nested, "name": one.title})
 
     detect: DetectSpec | None = spec.detect
     if detect is not None:
-        detect = detect.model_copy(update={"model": model(detect.model)})
+        shadow = detect.shadow
+        if shadow is not None:
+            shadow = shadow.model_copy(update={"model": model(shadow.model)})
+        detect = detect.model_copy(update={"model": model(detect.model), "shadow": shadow})
     track = spec.track
     if track is not None and track.appearance_model is not None:
         track = track.model_copy(update={"appearance_model": model(track.appearance_model)})
+    degrade = tuple(
+        step if step.model is None else step.model_copy(update={"model": model(step.model)})
+        for step in spec.degrade
+    )
     branches = tuple(branch(b) for b in spec.branches)
-    return spec.model_copy(update={"detect": detect, "track": track, "branches": branches})
+    changes = {"detect": detect, "track": track, "branches": branches, "degrade": degrade}
+    return spec.model_copy(update=changes)
 
 
 def _beside(path: str, folder: Path) -> str:

@@ -49,6 +49,9 @@ class Work:
     frames: int
     engine: str = "auto"
     precision: str = "auto"
+    cameras: int = 1
+    batch: int = 1
+    gate: bool = False
 
 
 class Stopwatch:
@@ -96,15 +99,20 @@ def raw_openvino(work: Work) -> Took:
     from argus.vision.models.engines.openvino import import_openvino
 
     ov = import_openvino()
-    compiled = ov.Core().compile_model(
-        work.model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": work.precision}
+    core = ov.Core()
+    model = core.read_model(work.model)
+    shape = [d.get_length() if d.is_static else None for d in model.inputs[0].partial_shape]
+    blob = {0: np.repeat(_blob([1, *shape[1:]]), work.batch, axis=0)}
+    model.reshape(ov.PartialShape(list(blob[0].shape)))
+    compiled = core.compile_model(
+        model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": work.precision}
     )
     jobs = ov.AsyncInferQueue(compiled)
-    blob = {0: _blob([d.get_length() if d.is_static else None for d in compiled.inputs[0].partial_shape])}
     watch = Stopwatch(work.frames)
     while True:
         jobs.start_async(blob, share_inputs=True)
-        if watch.tick():
+        ticks = [watch.tick() for _ in range(work.batch)]
+        if any(ticks):
             jobs.wait_all()
             return watch.stop(f"{len(jobs)} requests")
 
@@ -228,4 +236,6 @@ CONTENDERS: dict[str, Callable[[Work], Took]] = {
 
 
 if __name__ == "__main__":
+    if sys.argv[1].startswith("engine_"):
+        from argus.vision.bench.engine_contenders import CONTENDERS
     print(json.dumps(asdict(CONTENDERS[sys.argv[1]](Work(**json.loads(sys.argv[2]))))))

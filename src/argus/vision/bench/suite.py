@@ -30,12 +30,12 @@ def measure_run(
     """
     from argus.vision.models import load_detector
 
-    weights = _weights(model)
+    weights = weights_of(model)
     detector = load_detector(model)
-    chosen = _precision_of(str(getattr(detector, "description", "")))
+    chosen = precision_of(str(getattr(detector, "description", "")))
     detector.close()
     with tempfile.TemporaryDirectory() as folder:
-        clip = video or str(_plaza_video(Path(folder) / "plaza.mp4", frames + 20))
+        clip = video or str(plaza_video(Path(folder) / "plaza.mp4", frames + 20))
         entries = _entries(weights, clip, frames, chosen, peers)
         total, done = len(entries) * rounds, 0
 
@@ -53,9 +53,9 @@ def measure_stages(model: str, video: str | None, frames: int, say: Say) -> list
     from argus.vision.bench.stages import stage_costs
 
     with tempfile.TemporaryDirectory() as folder:
-        clip = video or str(_plaza_video(Path(folder) / "plaza.mp4", frames + 20))
+        clip = video or str(plaza_video(Path(folder) / "plaza.mp4", frames + 20))
         say("stages, the network answering from memory")
-        costs = stage_costs(_weights(model), clip, frames)
+        costs = stage_costs(weights_of(model), clip, frames)
     goals = {"preprocess": 1.1, "candidates": 0.5, "total": 3.0}
     titles = {
         "decode": "decode",
@@ -147,11 +147,12 @@ def _rows(entry: Entry, scores: dict[str, Score]) -> list[Row]:
     return [Row(entry.title, score.fps, "frames/s", against, entry.limit or "", entry.goal, note=note)]
 
 
-def _precision_of(description: str) -> str:
+def precision_of(description: str) -> str:
+    """Return the precision that a model's description names."""
     return next((name for name in ("bf16", "f16") if name in description), "f32")
 
 
-def _weights(model: str) -> str:
+def weights_of(model: str) -> str:
     """Return the file behind a model, for contenders that know no names."""
     from argus.core.resources.model import ModelSpec
     from argus.vision.models.load import find_weights
@@ -161,7 +162,7 @@ def _weights(model: str) -> str:
     return str(find_weights(ModelSpec(path=model))[0])
 
 
-def _plaza_video(path: Path, frames: int) -> Path:
+def plaza_video(path: Path, frames: int) -> Path:
     """Render the plaza to a file, so that decoding is part of what is measured."""
     from argus.core.detections import Detections
     from argus.vision.results import FrameResult

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from argus.vision.capabilities.extras import look_at_extras
 from argus.vision.capabilities.finding import Finding, looked
+from argus.vision.capabilities.gstreamer import look_at_gstreamer
 from argus.vision.capabilities.home import look_at_home, look_at_python
 from argus.vision.capabilities.inference import (
     look_at_detection,
@@ -38,6 +39,7 @@ _LOOKS = (
     (look_at_gpu, "inference", "GPU", _REINSTALL),
     (look_at_telemetry, "inference", "telemetry", _REINSTALL),
     (look_at_extras, "extras", "extras", _REINSTALL),
+    (look_at_gstreamer, "extras", "gstreamer", "sudo apt-get install --reinstall python3-gi"),
 )
 
 

@@ -31,13 +31,6 @@ EXTRAS = (
         "annotators and converters",
         "pip install 'argus-vision[supervision]'",
     ),
-    Extra(
-        "gstreamer",
-        "gi",
-        "PyGObject",
-        "GStreamer bindings; no source needs them yet",
-        "sudo apt-get install python3-gi gir1.2-gstreamer-1.0",
-    ),
 )
 
 

@@ -120,7 +120,7 @@ def look_at_hardware_decoders() -> Iterator[Finding]:
 
     known = [name for name in hwdevices_available() if name in _DEVICES]
     there = [name for name in known if any(Path(path).exists() for path in _DEVICES[name])]
-    works = [name for name in there if _opens(name)]
+    works = [name for name in there if device_decodes(name)]
     failed = [name for name in there if name not in works]
     if works:
         detail = ", ".join(works)
@@ -144,7 +144,8 @@ def look_at_hardware_decoders() -> Iterator[Finding]:
     )
 
 
-def _opens(device: str) -> bool:
+def device_decodes(device: str) -> bool:
+    """Return whether a clip of H.264 can be decoded on a device, by FFmpeg's name of its kind."""
     import av
     import numpy as np
     from av.codec.hwaccel import HWAccel

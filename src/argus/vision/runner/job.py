@@ -7,37 +7,33 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import cv2
 
 from argus.core.errors import SpecError
+from argus.core.resources.camera import CameraSpec
 from argus.core.resources.files import read_pipeline
 from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import DetectSpec, PipelineSpec
 from argus.core.resources.track import TrackSpec
-from argus.vision.draw import Annotator
+from argus.core.urls import mask_url
+from argus.vision.branches.lanes import BranchLanes
+from argus.vision.branches.runner import Branches
+from argus.vision.engine.notices import Notice
 from argus.vision.models import load_detector, load_embedder
 from argus.vision.models.appearance import DetectorWithAppearance
 from argus.vision.models.protocols import Detector
 from argus.vision.pipeline import Pipeline
+from argus.vision.runner.cameras import Watch, watch_cameras
 from argus.vision.runner.loop import run_pipeline
+from argus.vision.runner.outputs import STILL, Outputs, Paths
 from argus.vision.runner.summary import RunSummary
-from argus.vision.sinks.history import History
-from argus.vision.sinks.jsonl import DetectionLines, EventLines
-from argus.vision.sinks.pictures import PICTURE_SUFFIXES, AnnotatedPictures, Snapshots
-from argus.vision.sinks.protocol import Sink
-from argus.vision.sinks.report import write_report
-from argus.vision.sinks.video import AnnotatedVideo
 from argus.vision.sources import open_source
 from argus.vision.sources.protocol import Source, SourceInfo
-
-STILL: Final = frozenset({"image", "folder"})
-"""Kinds of source whose pictures stand each by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +63,13 @@ class Job:
     detections: Path | None = None
     report: Path | None = None
     snapshots: Path | None = None
+    retries: int = -1
+    """Attempts in a row to reach a camera that broke off; -1: for ever."""
+
+    @property
+    def paths(self) -> Paths:
+        """What to write."""
+        return Paths(self.out, self.events, self.detections, self.report, self.snapshots)
 
 
 def leave_cores_to_the_engine() -> None:
@@ -90,6 +93,7 @@ def run_job(
     detector: Detector | None = None,
     on_open: Callable[[SourceInfo], None] | None = None,
     on_frame: Callable[[RunSummary], None] | None = None,
+    on_notice: Callable[[Notice], None] | None = None,
     stop: threading.Event | None = None,
 ) -> RunSummary:
     """Do a job and return its sums; the files it names are complete when it returns.
@@ -99,6 +103,7 @@ def run_job(
         detector: Use this one instead of loading the job's model; it stays open.
         on_open: Called with what is known of the source before the first frame.
         on_frame: Called after each frame with the sums so far.
+        on_notice: Called with what is told of a camera besides results: online, lost, frozen …
         stop: When set, the run ends early, its files complete.
 
     Raises:
@@ -108,12 +113,29 @@ def run_job(
         OutputError: a file cannot be written.
     """
     _refuse_one_file_for_two(job)
-    spec, model = _resolve(job)
+    spec, model = resolve(job)
     with contextlib.ExitStack() as held:
-        source = held.enter_context(open_source(job.source, fps=job.fps, name=job.name))
+        source = held.enter_context(open_source(job.source, fps=lower_rate(job.fps, spec.fps), name=job.name))
         spec = _fit_to_source(spec, source, job)
         if on_open is not None:
             on_open(source.info)
+        if source.info.live:
+            watch = Watch(
+                {source.info.name: camera_of(job, job.source)},
+                spec,
+                model,
+                job.paths,
+                limit=job.limit,
+                insists=False,
+            )
+            return watch_cameras(
+                watch,
+                detector=None if detector is None else _Borrowed(detector),
+                opened={source.info.name: source},
+                on_frame=on_frame,
+                on_notice=on_notice,
+                stop=stop,
+            ).summaries[0]
         if detector is None:
             detector = load_detector(model)
             held.callback(detector.close)
@@ -121,26 +143,51 @@ def run_job(
             embedder = load_embedder(spec.track.appearance_model)
             held.callback(embedder.close)
             detector = DetectorWithAppearance(detector, embedder)
-        history, snapshots = History(), Snapshots(job.snapshots)
-        sinks = _sinks(job, spec, source, history, snapshots)
+        branches = None
+        if spec.branches:
+            lanes = held.enter_context(BranchLanes())
+            branches = Branches(spec.branches, lanes, source.info.name, wait=True)
+            held.callback(branches.close)
+        outputs = Outputs(job.paths, spec, kind=source.info.kind, fps=source.info.fps)
         summary = run_pipeline(
             source,
             detector,
-            Pipeline(spec, camera=source.info.name, stream=_stream_id(source.info)),
-            sinks,
+            Pipeline(spec, camera=source.info.name, branches=branches),
+            outputs.sinks,
             limit=job.limit,
             on_frame=on_frame,
             stop=stop,
         )
-    summary.outputs = [
-        str(path) for path in (job.out, job.events, job.detections, job.snapshots, job.report) if path
-    ]
-    if job.report is not None:
-        write_report(job.report, summary, history, snapshots.jpeg, spec, title=f"Argus: {source.info.name}")
+    outputs.conclude(summary)
     return summary
 
 
-def _resolve(job: Job) -> tuple[PipelineSpec, ModelSpec]:
+def lower_rate(a: float | None, b: float | None) -> float | None:
+    """Return the lower of two rates; None is no limit."""
+    return min((fps for fps in (a, b) if fps is not None), default=None)
+
+
+def camera_of(job: Job, url: str) -> CameraSpec:
+    """Return the camera that a run means by an address."""
+    wanted = {"url": url, "fps": job.fps, "reconnect": {"max_retries": job.retries}}
+    return CameraSpec.read(wanted, f"camera {mask_url(url)}")
+
+
+class _Borrowed:
+    """Somebody else's detector, which stays open when the engine is done with it."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.name, self.labels = detector.name, detector.labels
+        self.detect = detector.detect
+        for name in ("submit", "depth", "batch", "description"):
+            if hasattr(detector, name):
+                setattr(self, name, getattr(detector, name))
+
+    def close(self) -> None:
+        """Leave it open."""
+
+
+def resolve(job: Job) -> tuple[PipelineSpec, ModelSpec]:
     """Return the pipeline and the model that the job means; options win over the file."""
     if isinstance(job.pipeline, PipelineSpec):
         spec = job.pipeline
@@ -195,36 +242,19 @@ def _fit_to_source(spec: PipelineSpec, source: Source, job: Job) -> PipelineSpec
     return spec.model_copy(update={"track": None})
 
 
-def _stream_id(info: SourceInfo) -> str:
-    """Return what tells this connection to a live source from others; nothing for what can be run again."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds") if info.live else ""
+def spec_for_many(spec: PipelineSpec, job: Job) -> PipelineSpec:
+    """Return the pipeline as it can run on several cameras at once, whatever each will turn out to be.
 
-
-def _sinks(
-    job: Job, spec: PipelineSpec, source: Source, history: History, snapshots: Snapshots
-) -> Sequence[Sink]:
-    sinks: list[Sink] = []
-    with contextlib.ExitStack() as opened:
-        if job.detections is not None:
-            sinks.append(DetectionLines(job.detections))
-            opened.callback(sinks[-1].close)
-        if job.events is not None:
-            sinks.append(EventLines(job.events))
-            opened.callback(sinks[-1].close)
-        if job.report is not None or job.snapshots is not None:
-            sinks.append(snapshots)
-        if job.report is not None:
-            sinks.append(history)
-        if job.out is not None:
-            annotator = Annotator(spec)
-            if job.out.suffix.lower() in PICTURE_SUFFIXES or (
-                source.info.kind in STILL and not job.out.suffix
-            ):
-                sinks.append(AnnotatedPictures(job.out, annotator.draw))
-            else:
-                sinks.append(AnnotatedVideo(job.out, annotator.draw, fps=job.fps or source.info.fps))
-        opened.pop_all()
-    return sinks
+    Raises:
+        SpecError: it needs what was switched off.
+    """
+    if job.track is False:
+        if spec.zones or spec.lines:
+            raise SpecError("zones and lines follow objects over time, and --no-track is set")
+        return spec.model_copy(update={"track": None})
+    wanted = spec.track or TrackSpec()
+    lost_after = max(wanted.lost_after, 3 / job.fps if job.fps else 0.0)
+    return spec.model_copy(update={"track": wanted.model_copy(update={"lost_after": lost_after})})
 
 
 def _refuse_one_file_for_two(job: Job) -> None:

@@ -15,8 +15,8 @@ from typing import Final
 from argus.vision.models.protocols import Detector
 from argus.vision.pipeline import Pipeline
 from argus.vision.runner.ahead import Ahead
+from argus.vision.runner.chosen import Chosen
 from argus.vision.runner.feed import Feed
-from argus.vision.runner.mailbox import Newest
 from argus.vision.runner.submission import Submissions
 from argus.vision.runner.summary import RunSummary
 from argus.vision.sinks.protocol import Sink
@@ -37,10 +37,10 @@ def run_pipeline(
     on_frame: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> RunSummary:
-    """Run a source to its end and return the sums.
+    """Run a recording to its end and return the sums.
 
-    The source is closed; the detector stays open. Of a file every frame is processed; of a live
-    source the newest, as often as the detector is free.
+    The source is closed; the detector stays open. Every frame is processed, except those that the motion gate
+    of the pipeline's spec holds back. Cameras are watched by `argus.vision.runner.cameras`.
 
     Args:
         source: Opened, not yet iterated.
@@ -59,11 +59,10 @@ def run_pipeline(
     """
     summary = RunSummary(source.info, _in_words(detector))
     waits = dict.fromkeys(("wait", "rules", "sinks"), 0.0)
-    newest = Newest(source) if source.info.live else None
-    end_source = newest.close if newest else source.close
-    submissions = Submissions(newest or source, detector, limit=limit, stop=stop)
-    bring = Ahead if newest is None and source.info.kind in ALWAYS_THERE else Feed
-    feed = bring(submissions, end_source)
+    chosen = Chosen(source, pipeline.spec)
+    submissions = Submissions(chosen, detector, limit=limit, stop=stop)
+    bring = Ahead if source.info.kind in ALWAYS_THERE else Feed
+    feed = bring(submissions, source.close)
     clock = time.perf_counter
     begin = clock()
 
@@ -75,7 +74,7 @@ def run_pipeline(
             counters.skipped,
         )
         summary.problems = list(counters.problems)
-        summary.dropped_stale = newest.dropped if newest else 0
+        summary.gated = chosen.gated
         summary.wall_s = clock() - begin
         summary.stage_s = {"decode": submissions.decode_s, "submit": submissions.submit_s} | waits
 
@@ -85,6 +84,7 @@ def run_pipeline(
             detections = item.detections.result()[0]
             inferred = clock()
             result = pipeline.process(item.frame, detections)
+            chosen.saw(pipeline, result)
             ruled = clock()
             summary.count(result)
             for sink in sinks:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from argus.vision.results import FrameResult
+from argus.vision.results import Alert, Event, FrameResult
 from argus.vision.sources.protocol import SourceInfo
 
 
@@ -21,6 +22,12 @@ class RunSummary:
     processed: int = 0
     dropped_stale: int = 0
     """Frames of a live source that a newer one replaced before the model was free."""
+    dropped_full: int = 0
+    """Frames for which a bounded queue had no room."""
+    gated: int = 0
+    """Frames that the motion gate held back."""
+    left_out: int = 0
+    """Results that files could not keep up with; never one with an event."""
     corrupt: int = 0
     skipped: int = 0
     """Frames left out to honour the target rate."""
@@ -61,7 +68,11 @@ class RunSummary:
                 for name, track in zip(names, detections.track_id.tolist(), strict=True):
                     if track:
                         self.tracks.setdefault(name, set()).add(track)
-        for event in result.events:
+        self.count_events(result.events, result.alerts)
+
+    def count_events(self, events: Iterable[Event], alerts: Iterable[Alert]) -> None:
+        """Add events, each once however often it is told of, and alerts."""
+        for event in events:
             if event.phase == "start":
                 self._open.add(event.id)
                 self.events[event.type] += 1
@@ -69,7 +80,7 @@ class RunSummary:
                 # An instant is told once, by its end alone.
                 self.events[event.type] += event.id not in self._open
                 self._open.discard(event.id)
-        self.alerts.update(alert.severity for alert in result.alerts)
+        self.alerts.update(alert.severity for alert in alerts)
 
     def to_json(self) -> dict[str, Any]:
         """Return the summary as one JSON object."""
@@ -86,9 +97,12 @@ class RunSummary:
             "frames": {
                 "decoded": self.decoded,
                 "processed": self.processed,
+                "gated": self.gated,
                 "dropped_stale": self.dropped_stale,
+                "dropped_full": self.dropped_full,
                 "corrupt": self.corrupt,
                 "skipped": self.skipped,
+                "left_out": self.left_out,
             },
             "problems": self.problems,
             "wall_s": round(self.wall_s, 3),

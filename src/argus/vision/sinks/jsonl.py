@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import threading
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from argus.core.errors import OutputError
+from argus.vision.branches.finding import Finding
 from argus.vision.results import Event, FrameResult
 
 
 class JsonLines:
-    """A text file that takes one JSON object a line; every error names the file."""
+    """A text file that takes one JSON object a line, from any thread; every error names the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._writing = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[str] = path.open("w", encoding="utf-8")
@@ -24,10 +28,12 @@ class JsonLines:
 
     def put(self, row: dict[str, Any], *, flush: bool = False) -> None:
         """Append one object."""
+        line = json.dumps(row, separators=(", ", ": "), allow_nan=False) + "\n"
         try:
-            self._file.write(json.dumps(row, separators=(", ", ": "), allow_nan=False) + "\n")
-            if flush:
-                self._file.flush()
+            with self._writing:
+                self._file.write(line)
+                if flush:
+                    self._file.flush()
         except OSError as error:
             raise OutputError(self.path, error.strerror) from error
 
@@ -40,10 +46,15 @@ class JsonLines:
 
 
 class DetectionLines:
-    """One line per frame: index, time, file for pictures, and all that the detector gave."""
+    """One line per frame: index, time, file for pictures, and all that the detector gave.
+
+    What branches found out stands beside each detection, in every line; a vector of some hundred
+    numbers only in the first.
+    """
 
     def __init__(self, path: Path) -> None:
         self._lines = JsonLines(path)
+        self._written: weakref.WeakSet[Finding] = weakref.WeakSet()
 
     def write(self, result: FrameResult) -> None:
         """Write the frame's line."""
@@ -51,8 +62,16 @@ class DetectionLines:
         row: dict[str, Any] = {"frame": frame.index, "time_s": round(frame.time_s, 4)}
         if frame.file is not None:
             row["file"] = frame.file
-        row["detections"] = result.detections.to_json()
+        detections = row["detections"] = result.detections.to_json()
+        for i, findings in result.findings.items():
+            detections[i]["findings"] = [self._finding(finding) for finding in findings]
         self._lines.put(row)
+
+    def _finding(self, finding: Finding) -> dict[str, Any]:
+        if finding.embedding is None or finding in self._written:
+            return finding.to_json(embedding=False)
+        self._written.add(finding)
+        return finding.to_json()
 
     def finish(self, still_open: Sequence[Event]) -> None:
         """Events are not written here."""
@@ -65,12 +84,18 @@ class DetectionLines:
 class EventLines:
     """One line per event, written when it ends; those that never ended come last, with `"end": null`."""
 
-    def __init__(self, path: Path) -> None:
-        self._lines = JsonLines(path)
+    def __init__(self, file: Path | JsonLines) -> None:
+        """Write to a new file, or to one that several cameras share, which stays open."""
+        self._shared = isinstance(file, JsonLines)
+        self._lines = file if isinstance(file, JsonLines) else JsonLines(file)
 
     def write(self, result: FrameResult) -> None:
         """Write the events that ended in this frame."""
-        for event in result.events:
+        self.tell(result.events)
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """Write those of some events that are over."""
+        for event in events:
             if event.phase == "end":
                 # Flushed: who follows the file sees an event when it is over, not when a buffer is full.
                 self._lines.put(event.to_json(), flush=True)
@@ -81,5 +106,6 @@ class EventLines:
             self._lines.put(event.to_json())
 
     def close(self) -> None:
-        """Close the file."""
-        self._lines.close()
+        """Close the file, unless it is shared."""
+        if not self._shared:
+            self._lines.close()

@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 
 import av
 import av.error
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -24,6 +25,7 @@ from argus.core.errors import (
     SourceUnreadable,
 )
 from argus.vision.sources.codec_name import codec_name
+from argus.vision.sources.deadlines import within
 from argus.vision.sources.refusals import refusal
 
 # FFmpeg's own log is off in PyAV; where somebody turns it on, it goes to Python's logging and not,
@@ -74,6 +76,8 @@ def open_video(
     options: dict[str, str] | None = None,
     container_format: str | None = None,
     timeout_s: float | None = None,
+    opening_s: float | None = None,
+    accelerator: HWAccel | None = None,
 ) -> VideoInput:
     """Open a file, an address or a device and choose its video stream.
 
@@ -82,7 +86,9 @@ def open_video(
         shown: The same for messages, without secrets.
         options: FFmpeg's options of the demuxer and protocol.
         container_format: FFmpeg's name of the format; None lets it look.
-        timeout_s: Silence after which opening and each read give up; None waits for ever.
+        timeout_s: How long all of the opening may take, and each read later; None waits for ever.
+        opening_s: The same for the opening alone, where it differs.
+        accelerator: What decodes instead of the processor.
 
     Raises:
         SourceNotFound: there is nothing.
@@ -90,13 +96,25 @@ def open_video(
         SourceUnreachable: the server does not answer.
         SourceUnreadable: no picture in it can be decoded.
     """
-    limit = None if timeout_s is None else (timeout_s, timeout_s)
+    limit_s = timeout_s if opening_s is None else opening_s
+    limit = None if timeout_s is None else (limit_s, timeout_s)
     began = time.monotonic()
+
+    def open_it() -> InputContainer:
+        return av.open(url, "r", format=container_format, options=options, timeout=limit, hwaccel=accelerator)
+
     try:
-        container = av.open(url, "r", format=container_format, options=options, timeout=limit)
-    except (av.error.FFmpegError, OSError, ValueError) as error:
+        # FFmpeg grants its limit to several steps each, and resolves names without any.
+        container = open_it() if limit_s is None else within(limit_s, open_it, InputContainer.close)
+    except TimeoutError as error:
+        raise _silence(shown, timeout_s) from error
+    except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
+        if accelerator is not None and type(error) is RuntimeError:
+            raise SourceUnreadable(
+                f"{shown} is of a codec that the hardware decoder does not know: take decoder 'auto'"
+            ) from error
         # RTSP calls an interrupted answer invalid data: only the clock tells the two apart.
-        late = timeout_s is not None and time.monotonic() - began >= timeout_s
+        late = limit_s is not None and time.monotonic() - began >= limit_s
         raise (_silence(shown, timeout_s) if late else translated(error, shown, timeout_s)) from error
     try:
         return _choose(container, shown)

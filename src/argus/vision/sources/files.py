@@ -11,8 +11,10 @@ from typing import Final, Literal
 import av.error
 
 from argus.core.errors import SourceNotFound, SourceUnreadable
+from argus.core.resources.camera import Decoder as DecoderName
 from argus.vision.sources.containers import VideoInput, open_video
 from argus.vision.sources.decoding import Decoder, VideoPacket, packets
+from argus.vision.sources.hardware import accelerator_of
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.protocol import SourceCounters, SourceInfo
 from argus.vision.sources.reading import ReadSource, Shot, thinned
@@ -37,7 +39,7 @@ def open_file(path: Path, options: SourceOptions) -> ReadSource:
     """
     expect_file(path)
     counters = SourceCounters()
-    reader = _FileReader(path, counters, options.loop)
+    reader = _FileReader(path, counters, options)
     try:
         first = reader.read_first()
     except BaseException:
@@ -54,7 +56,7 @@ def open_file(path: Path, options: SourceOptions) -> ReadSource:
         frame_count=None if options.loop else video.frame_count,
         codec=video.codec,
     )
-    return ReadSource(reader, thinned(info, options), counters, options, first)
+    return ReadSource(reader, thinned(info, options), counters, options, first, fps_of_source=video.fps)
 
 
 def expect_file(path: Path) -> None:
@@ -71,10 +73,13 @@ def expect_file(path: Path) -> None:
 
 
 class _FileReader:
-    def __init__(self, path: Path, counters: SourceCounters, loop: bool) -> None:
+    def __init__(self, path: Path, counters: SourceCounters, options: SourceOptions) -> None:
         self._path = path
         self._counters = counters
-        self._loop = loop
+        self._loop = options.loop
+        self._fps = options.fps
+        # A recording is decoded on a card only where that was asked for: small files are read faster without.
+        self._decoder_name: DecoderName = "software" if options.decoder == "auto" else options.decoder
         opened_at = datetime.now(UTC)
         self._wall = lambda time_s: opened_at + timedelta(seconds=time_s)
         self.video = self._open()
@@ -84,7 +89,11 @@ class _FileReader:
     def _open(self) -> VideoInput:
         try:
             # Absolute: FFmpeg would take the colon in a name such as rtsp:1.mkv for that of a protocol.
-            return open_video(str(self._path.absolute()), shown=str(self._path))
+            return open_video(
+                str(self._path.absolute()),
+                shown=str(self._path),
+                accelerator=accelerator_of(self._decoder_name),
+            )
         except SourceUnreadable as error:
             if isinstance(error.__cause__, av.error.InvalidDataError) and _lacks_index(self._path):
                 raise SourceUnreadable(
@@ -93,12 +102,20 @@ class _FileReader:
                 ) from error
             raise
 
-    def _start(self) -> None:
+    def _start(self, passed: int = 0) -> None:
         self._packets: Iterator[VideoPacket] = packets(self.video, self._counters)
         # Several pictures at once cost a third more processor time; small ones need no second core.
         size = self.video.stream.width * self.video.stream.height
         threads: Literal["AUTO", "SLICE"] = "AUTO" if size >= _LARGE else "SLICE"
-        self._decoder = Decoder(self.video, self._counters, self._clock, self._wall, threads=threads)
+        self._decoder = Decoder(
+            self.video,
+            self._counters,
+            self._clock,
+            self._wall,
+            threads=threads,
+            fps=self._fps,
+            passed=passed,
+        )
         self._given = 0
 
     def read_first(self) -> Sequence[Shot]:
@@ -126,8 +143,13 @@ class _FileReader:
         self.video.container.close()
         self.video = self._open()
         self._clock.begin_again()
-        self._start()
+        self._start(self._decoder.passed)
         return []
+
+    def set_fps(self, fps: float | None) -> float | None:
+        self._fps = fps
+        self._decoder.set_fps(fps)
+        return fps
 
     def interrupt(self) -> None:
         """A read from a file does not wait."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
+from time import monotonic
 from urllib.parse import unquote, urlsplit
 
 import httpx
 
 from argus.core.errors import SourceUnreachable, SourceUnreadable, SpecError
 from argus.core.urls import mask_url
+from argus.vision.sources.deadlines import within
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.reading import ReadSource
 from argus.vision.sources.refusals import refusal
@@ -37,9 +39,10 @@ def open_http(url: str, options: SourceOptions) -> ReadSource:
     from argus.vision.sources.snapshots import poll
 
     shown = mask_url(url)
+    until = monotonic() + options.timeout_s
     client = WebClient(url, options.timeout_s)
     try:
-        answer = client.get()
+        answer = client.open()
         kind = answer.content_type
         # A playlist has a length too, but not that of the film.
         finite = answer.has_length and not (kind in _PLAYLISTS or answer.path.endswith((".m3u8", ".m3u")))
@@ -53,7 +56,14 @@ def open_http(url: str, options: SourceOptions) -> ReadSource:
     client.close()
     if kind in {"text/html", "application/xhtml+xml"}:
         raise SourceUnreadable(f"{shown} answers with a web page: give the address of the stream itself")
-    return open_stream(url, options, {"user_agent": "argus"}, live=False if finite else None)
+    if options.decoder == "gstreamer":
+        from argus.vision.sources.gstreamer import open_gstreamer
+
+        return open_gstreamer(url, options)
+    left_s = max(0.1 * options.timeout_s, until - monotonic())
+    return open_stream(
+        url, options, {"user_agent": "argus"}, live=False if finite else None, opening_s=left_s
+    )
 
 
 class WebClient:
@@ -85,6 +95,17 @@ class WebClient:
         self._client = httpx.Client(
             timeout=timeout_s, follow_redirects=True, headers={"User-Agent": "argus", "Accept": "*/*"}
         )
+
+    def open(self) -> Answer:
+        """Ask for the first time: all of it, names, redirections and credentials, within the limit.
+
+        Raises:
+            SourceError: see `open_http`.
+        """
+        try:
+            return within(self._timeout_s, self.get, Answer.close)
+        except TimeoutError as error:
+            raise self._silence() from error
 
     def get(self) -> Answer:
         """Ask, and return the answer with its body still to be read.
@@ -119,13 +140,16 @@ class WebClient:
         try:
             yield
         except httpx.TimeoutException as error:
-            raise SourceUnreachable(
-                f"{self._shown} does not answer within {self._timeout_s:g} s: check its power and network"
-            ) from error
+            raise self._silence() from error
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             raise SourceUnreachable(
                 f"{self._shown} does not answer ({_fact(error)}): check its power and network"
             ) from error
+
+    def _silence(self) -> SourceUnreachable:
+        return SourceUnreachable(
+            f"{self._shown} does not answer within {self._timeout_s:g} s: check its power and network"
+        )
 
     def interrupt(self) -> None:
         """Make a read that waits in another thread fail at once."""

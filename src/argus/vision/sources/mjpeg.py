@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -15,7 +16,7 @@ from argus.vision.sources.multipart import MultipartParser
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.protocol import SourceCounters, SourceInfo
 from argus.vision.sources.reading import ReadSource, Shot, note_problem
-from argus.vision.sources.timing import FrameClock
+from argus.vision.sources.timing import PATIENCE, FrameClock, Thinner, lead_s
 
 
 def open_mjpeg(client: WebClient, answer: Answer, shown: str, options: SourceOptions) -> ReadSource:
@@ -28,12 +29,17 @@ def open_mjpeg(client: WebClient, answer: Answer, shown: str, options: SourceOpt
         SourceUnreadable: its parts are no pictures.
     """
     counters = SourceCounters()
-    reader = _MjpegReader(client, answer, shown, counters)
+    reader = _MjpegReader(client, answer, shown, counters, options.fps)
     first: Sequence[Shot] | None = []
+    until = monotonic() + PATIENCE * options.timeout_s
     while not first:
         first = reader.read()
         if first is None:
             raise SourceUnreadable(f"{shown} ended before its first picture: check what it serves")
+        if not first and monotonic() > until:
+            raise SourceUnreachable(
+                f"{shown} sends no picture within {PATIENCE * options.timeout_s:g} s: check what it serves"
+            )
         if counters.corrupt >= 10:
             raise SourceUnreadable(f"{shown} sends parts that are no pictures ({counters.problems[0]})")
     info = SourceInfo(
@@ -44,11 +50,14 @@ def open_mjpeg(client: WebClient, answer: Answer, shown: str, options: SourceOpt
         height=first[0].picture.height,
         codec="mjpeg",
     )
-    return ReadSource(reader, info, counters, options, first)
+    # What is left out is left out before it is decoded.
+    return ReadSource(reader, info, counters, replace(options, fps=None), first)
 
 
 class _MjpegReader:
-    def __init__(self, client: WebClient, answer: Answer, shown: str, counters: SourceCounters) -> None:
+    def __init__(
+        self, client: WebClient, answer: Answer, shown: str, counters: SourceCounters, fps: float | None
+    ) -> None:
         boundary = answer.parameter("boundary")
         if not boundary:
             raise SourceUnreadable(f"{shown} announces MJPEG without a boundary: its server is broken")
@@ -59,7 +68,9 @@ class _MjpegReader:
         self._parser = MultipartParser(boundary)
         self._decoder = PictureDecoder()
         self._clock = FrameClock(0.0)
-        self._waiting: deque[bytes] = deque()
+        self._thinner = Thinner(fps, lead_s(fps, None))
+        self._passed = 0
+        self._waiting: deque[tuple[bytes, float, datetime]] = deque()
         self._interrupted = threading.Event()
 
     def read(self) -> Sequence[Shot] | None:
@@ -77,13 +88,28 @@ class _MjpegReader:
                 if self._interrupted.is_set():
                     return None
                 raise SourceUnreachable(f"{self._shown} ended the connection: check what the server is doing")
-            self._waiting.extend(self._parser.feed(chunk))
+            came = monotonic(), datetime.now(UTC)
+            self._waiting.extend((part, *came) for part in self._parser.feed(chunk))
+            if not self._waiting:
+                return []
+        part, received_s, captured_at = self._waiting.popleft()
+        time_s = self._clock.time_s(received_s)
+        if not self._thinner.wants(time_s):
+            self._counters.skipped += 1
+            self._passed += 1
+            return []
         try:
-            picture = self._decoder.decode(self._waiting.popleft())
+            picture = self._decoder.decode(part)
         except SourceUnreadable as error:
             note_problem(self._counters, str(error))
             return []
-        return [Shot(picture, self._clock.time_s(monotonic()), datetime.now(UTC))]
+        self._thinner.takes(time_s)
+        passed, self._passed = self._passed, 0
+        return [Shot(picture, time_s, captured_at, received_s=received_s, passed=passed)]
+
+    def set_fps(self, fps: float | None) -> float | None:
+        self._thinner.retarget(fps, lead_s(fps, None))
+        return None
 
     def interrupt(self) -> None:
         self._interrupted.set()

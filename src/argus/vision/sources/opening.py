@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from argus.core.errors import UnknownName
 from argus.core.plugins import load_plugin, plugin_names
+from argus.core.resources.camera import Decoder
 from argus.core.urls import scheme_of
 from argus.vision.sources.options import Opener, SourceOptions
 from argus.vision.sources.protocol import Source
@@ -23,6 +24,8 @@ _BUILTIN: Final = {
     "snapshot+http": "argus.vision.sources.snapshots:open_snapshots",
     "snapshot+https": "argus.vision.sources.snapshots:open_snapshots",
     "synthetic": "argus.vision.sources.synthetic:open_synthetic",
+    "lab": "argus.vision.lab.synthetic_camera:open_lab",
+    "gst": "argus.vision.sources.gstreamer:open_gstreamer",
     "file": "argus.vision.sources.opening:open_file_url",
 }
 
@@ -36,6 +39,7 @@ def open_source(
     loop: bool = False,
     transport: Literal["tcp", "udp"] = "tcp",
     interval_s: float = 1.0,
+    decoder: Decoder = "auto",
 ) -> Source:
     """Open a source of frames and read as far as its first picture.
 
@@ -49,6 +53,7 @@ def open_source(
         loop: Likewise.
         transport: Likewise.
         interval_s: Likewise.
+        decoder: Likewise.
 
     Raises:
         SourceNotFound: there is nothing at that path or address.
@@ -58,12 +63,18 @@ def open_source(
         SpecError: an option or the scheme of the address makes no sense.
     """
     options = SourceOptions(
-        fps=fps, name=name, timeout_s=timeout_s, loop=loop, transport=transport, interval_s=interval_s
+        fps=fps,
+        name=name,
+        timeout_s=timeout_s,
+        loop=loop,
+        transport=transport,
+        interval_s=interval_s,
+        decoder=decoder,
     )
     if isinstance(source, int):
         return _open_device(f"/dev/video{source}", options)
     text = str(source)
-    scheme = None if isinstance(source, Path) or Path(text).exists() else scheme_of(text)
+    scheme = None if isinstance(source, Path) or _is_path(text) else scheme_of(text)
     if scheme is None:
         return open_path(Path(text), options)
     try:
@@ -97,6 +108,13 @@ def open_path(path: Path, options: SourceOptions) -> Source:
 def open_file_url(url: str, options: SourceOptions) -> Source:
     """Open `file:///path`."""
     return open_path(Path(unquote(url.removeprefix("file:").removeprefix("//"))), options)
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:  # longer than any path may be, as a pipeline's text can
+        return False
 
 
 def _open_device(path: str, options: SourceOptions) -> Source:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from argus.core.errors import SpecError
+from argus.core.resources.camera import Decoder
 from argus.vision.sources.protocol import Source
 
 
@@ -32,6 +33,8 @@ class SourceOptions:
     """How RTSP carries its packets."""
     interval_s: float = 1.0
     """Seconds between two requests for a snapshot."""
+    decoder: Decoder = "auto"
+    """What decodes a stream; see `CameraSpec.decoder`."""
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps <= 1000:
@@ -40,6 +43,8 @@ class SourceOptions:
             raise SpecError(f"timeout_s {self.timeout_s:g}: give seconds above 0, at most 3600")
         if not 0 < self.interval_s <= 86400:
             raise SpecError(f"interval_s {self.interval_s:g}: give seconds above 0, at most 86400")
+        if self.decoder not in get_args(Decoder):
+            raise SpecError(f"decoder {self.decoder!r}: known are {', '.join(sorted(get_args(Decoder)))}")
         if self.transport not in {"tcp", "udp"}:
             raise SpecError(f"transport {self.transport!r}: known are tcp and udp")
 

@@ -35,10 +35,12 @@ class SourceCounters:
     """What a source has met so far; changed by the reading thread only."""
 
     decoded: int = 0
+    """Pictures that came out of the decoder whole."""
     corrupt: int = 0
     """Packets or pictures that could not be decoded, or were decoded with errors and left out."""
     skipped: int = 0
-    """Frames left out to honour a target rate."""
+    """Frames left out, before or after they were decoded: to honour a target rate, or because they had
+    waited too long."""
     problems: list[str] = field(default_factory=list)
     """Distinct messages of what was wrong, oldest first, at most 20."""
 
@@ -62,6 +64,10 @@ class Source(Protocol):
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames in order of presentation."""
+        ...
+
+    def set_fps(self, fps: float | None) -> None:
+        """Hand on at most so many frames per second from the next one on; None: all. Safe from any thread."""
         ...
 
     def close(self) -> None:

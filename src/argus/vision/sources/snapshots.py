@@ -32,7 +32,7 @@ def open_snapshots(url: str, options: SourceOptions) -> ReadSource:
     url = url.removeprefix("snapshot+")
     client = WebClient(url, options.timeout_s)
     try:
-        return poll(client, client.get(), mask_url(url), options)
+        return poll(client, client.open(), mask_url(url), options)
     except BaseException:
         client.close()
         raise
@@ -45,9 +45,8 @@ def poll(client: WebClient, answer: Answer, shown: str, options: SourceOptions) 
         SourceUnreadable: the answer is no picture.
         SourceUnreachable: it broke off.
     """
-    interval_s = 1.0 / options.fps if options.fps else options.interval_s
     counters = SourceCounters()
-    reader = _SnapshotReader(client, counters, interval_s)
+    reader = _SnapshotReader(client, counters, options)
     first = reader.shots(answer)
     if not first:
         raise SourceUnreadable(f"{shown} gives no picture ({counters.problems[0]}): check the address")
@@ -57,27 +56,28 @@ def poll(client: WebClient, answer: Answer, shown: str, options: SourceOptions) 
         live=True,
         width=first[0].picture.width,
         height=first[0].picture.height,
-        fps=1.0 / interval_s,
+        fps=1.0 / reader.interval_s,
     )
     # The rate is kept by asking no oftener; none is left out.
     return ReadSource(reader, info, counters, replace(options, fps=None), first)
 
 
 class _SnapshotReader:
-    def __init__(self, client: WebClient, counters: SourceCounters, interval_s: float) -> None:
+    def __init__(self, client: WebClient, counters: SourceCounters, options: SourceOptions) -> None:
         self._client = client
         self._counters = counters
-        self._interval_s = interval_s
+        self._usual_s = options.interval_s
+        self.interval_s = 1.0 / options.fps if options.fps else self._usual_s
         self._decoder = PictureDecoder()
-        self._clock = FrameClock(interval_s)
+        self._clock = FrameClock(self.interval_s)
         self._interrupted = threading.Event()
-        self._due = monotonic() + interval_s
+        self._due = monotonic() + self.interval_s
 
     def read(self) -> Sequence[Shot] | None:
         if self._interrupted.wait(max(0.0, self._due - monotonic())):
             return None
         # A server that is slower than the interval is asked again at once, but not twice for the past.
-        self._due = max(self._due + self._interval_s, monotonic())
+        self._due = max(self._due + self.interval_s, monotonic())
         try:
             return self.shots(self._client.get())
         except SourceError:
@@ -89,12 +89,19 @@ class _SnapshotReader:
         """Return the picture of an answer; nothing, and a count, if it is damaged."""
         with self._client.errors():
             data = answer.read()
+        received_s, captured_at = monotonic(), datetime.now(UTC)
         try:
             picture = self._decoder.decode(data)
         except SourceUnreadable as error:
             note_problem(self._counters, str(error))
             return []
-        return [Shot(picture, self._clock.time_s(monotonic()), datetime.now(UTC))]
+        return [Shot(picture, self._clock.time_s(received_s), captured_at, received_s=received_s)]
+
+    def set_fps(self, fps: float | None) -> float | None:
+        interval_s = 1.0 / fps if fps else self._usual_s
+        self._due += interval_s - self.interval_s
+        self.interval_s = interval_s
+        return None
 
     def interrupt(self) -> None:
         self._interrupted.set()

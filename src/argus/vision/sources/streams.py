@@ -16,28 +16,36 @@ from argus.core.errors import SourceUnreachable, SourceUnreadable
 from argus.core.urls import mask_url
 from argus.vision.sources.containers import VideoInput, fact_of, open_video
 from argus.vision.sources.decoding import Decoder
+from argus.vision.sources.hardware import accelerator_of
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.protocol import SourceCounters, SourceInfo
 from argus.vision.sources.pump import PacketPump
-from argus.vision.sources.reading import ReadSource, Shot, thinned
-from argus.vision.sources.timing import FrameClock
+from argus.vision.sources.reading import ReadSource, Shot, note_fact, thinned
+from argus.vision.sources.timing import PATIENCE, FrameClock, LiveClock
 
+_IN_BURSTS: Final = frozenset({"hls", "dash"})
+"""Live streams that come as files of some seconds each: when their pictures arrive says little."""
 _USUAL_FPS: Final = 25.0
-_PATIENCE: Final = 3
-"""Times the limit that the first picture may take once packets flow: a decoder that enters a stream
-in its middle waits for the next whole picture."""
+_GRACE_S: Final = 0.25
+"""FFmpeg's own limit on a read should come first: it knows more of what went wrong."""
+_ASTRAY: Final = "the camera's clock jumps or runs wrong; its frames are timed by their arrival then"
 
 
 def open_rtsp(url: str, options: SourceOptions) -> ReadSource:
     """Open a camera; see `open_stream`."""
+    if options.decoder == "gstreamer":
+        from argus.vision.sources.gstreamer import open_gstreamer
+
+        return open_gstreamer(url, options)
     # TCP unless told: one lost UDP packet smears every picture up to the next whole one, and a
     # clean picture that is late serves a tracker better than a broken one in time.
-    # FFmpeg would watch 20 frames to measure the rate, three seconds of a slow camera; two do.
+    # FFmpeg would watch 20 frames to measure the rate, three seconds of a slow camera; two do, and the less
+    # it watches before it hands out the first, the sooner a camera that was lost is back.
     ffmpeg = {
         "rtsp_transport": options.transport,
         "max_delay": "500000",
         "fpsprobesize": "2",
-        "analyzeduration": "2000000",
+        "analyzeduration": "300000",
     }
     return open_stream(url, options, ffmpeg)
 
@@ -50,6 +58,7 @@ def open_stream(
     container_format: str | None = None,
     kind: str = "stream",
     live: bool | None = None,
+    opening_s: float | None = None,
 ) -> ReadSource:
     """Open a stream through FFmpeg and wait for its first picture.
 
@@ -62,6 +71,7 @@ def open_stream(
         container_format: FFmpeg's name of the format; None lets it look.
         kind: For `SourceInfo`.
         live: None takes what has no known length for live.
+        opening_s: How long the opening may take, where that is less than `options.timeout_s`.
 
     Raises:
         SourceNotFound: the server knows no such path.
@@ -71,12 +81,18 @@ def open_stream(
     """
     shown = mask_url(url)
     video = open_video(
-        url, shown=shown, options=ffmpeg, container_format=container_format, timeout_s=options.timeout_s
+        url,
+        shown=shown,
+        options=ffmpeg,
+        container_format=container_format,
+        timeout_s=options.timeout_s,
+        opening_s=opening_s,
+        accelerator=accelerator_of(options.decoder),
     )
     if live is None:
         live = not video.duration_s
     counters = SourceCounters()
-    reader = _StreamReader(video, counters, shown, options.timeout_s, live=live)
+    reader = _StreamReader(video, counters, shown, options, live=live)
     try:
         first = reader.read_first()
     except BaseException:
@@ -92,28 +108,34 @@ def open_stream(
         frame_count=None if live else video.frame_count,
         codec=video.codec,
     )
-    return ReadSource(reader, thinned(info, options), counters, options, first)
+    return ReadSource(reader, thinned(info, options), counters, options, first, fps_of_source=video.fps)
 
 
 class _StreamReader:
     def __init__(
-        self, video: VideoInput, counters: SourceCounters, shown: str, timeout_s: float, *, live: bool
+        self, video: VideoInput, counters: SourceCounters, shown: str, options: SourceOptions, *, live: bool
     ) -> None:
         self._shown = shown
-        self._timeout_s = timeout_s
+        self._timeout_s = options.timeout_s
         self._live = live
         self._counters = counters
         opened_at = datetime.now(UTC)
-        clock = FrameClock(1.0 / (video.fps or _USUAL_FPS))
+        # What comes in its own time is timed, and dropped when it waits too long. A recording comes as
+        # fast as the network carries it, and its wall clock is its own.
+        self._timely = live and video.container.format.name not in _IN_BURSTS
+        interval_s = 1.0 / (video.fps or _USUAL_FPS)
+        self._live_clock = LiveClock(interval_s) if self._timely else None
         self._decoder = Decoder(
             video,
             counters,
-            clock,
-            # A recording comes as fast as the network carries it: its wall clock is its own.
-            (lambda _: datetime.now(UTC)) if live else (lambda time_s: opened_at + timedelta(seconds=time_s)),
+            self._live_clock or FrameClock(interval_s),
+            lambda time_s: opened_at + timedelta(seconds=time_s),
             threads="SLICE" if live else "AUTO",
+            fps=options.fps,
         )
-        self._pump = PacketPump(video)
+        # A little less than the limit, for clocks differ in what they count.
+        silence_s = 0.95 * options.timeout_s if self._timely else None
+        self._pump = PacketPump(video, keeps_up=self._timely, silence_s=silence_s)
 
     def read_first(self) -> Sequence[Shot]:
         """Return the first pictures.
@@ -121,7 +143,7 @@ class _StreamReader:
         Raises:
             SourceUnreachable: none came in time.
         """
-        until = time.monotonic() + _PATIENCE * self._timeout_s
+        until = time.monotonic() + PATIENCE * self._timeout_s
         while time.monotonic() < until:
             shots = self.read()
             if shots is None:
@@ -129,14 +151,14 @@ class _StreamReader:
             if shots:
                 return shots
         raise SourceUnreachable(
-            f"{self._shown} sends packets but no picture within {_PATIENCE * self._timeout_s:g} s: "
+            f"{self._shown} sends packets but no picture within {PATIENCE * self._timeout_s:g} s: "
             "check its encoder, and that it sends key frames often enough"
         )
 
     def read(self) -> Sequence[Shot] | None:
         try:
-            packet = self._pump.get()
-        except av.error.ExitError as error:
+            arrival = self._pump.get(self._timeout_s + _GRACE_S)
+        except (av.error.ExitError, TimeoutError) as error:
             raise SourceUnreachable(
                 f"{self._shown} has sent nothing for {self._timeout_s:g} s: check its power and network"
             ) from error
@@ -144,11 +166,18 @@ class _StreamReader:
             raise SourceUnreachable(
                 f"{self._shown} broke off ({fact_of(error)}): check its power and network"
             ) from error
-        if packet is None:
+        if arrival is None:
             if self._live and not self._pump.stopping:
                 raise SourceUnreachable(f"{self._shown} ended the connection: check what the server is doing")
             return None
-        return self._decoder.shots(packet)
+        shots = self._decoder.shots(arrival.packet, arrival if self._live else None)
+        if self._live_clock is not None and self._live_clock.jumps:
+            note_fact(self._counters, _ASTRAY)
+        return shots
+
+    def set_fps(self, fps: float | None) -> float | None:
+        self._decoder.set_fps(fps)
+        return fps
 
     def interrupt(self) -> None:
         self._pump.wake()

@@ -21,6 +21,12 @@ _SENTENCES = {
     "camera.lost": "camera {camera} was lost",
     "camera.blurred": "camera {camera} is blurred",
     "camera.dark": "camera {camera} is dark",
+    "camera.covered": "camera {camera} is covered",
+    "camera.moved": "camera {camera} was moved",
+    "pipeline.degraded": "{camera} is watched with less{why}",
+    "pipeline.restored": "{camera} is watched as it was asked again{why}",
+    "model.swapped": "another model looks at {camera}{why}",
+    "model.failed": "the model of {camera} failed{why}",
 }
 _KINDS = {
     "appeared": "appeared",
@@ -36,6 +42,12 @@ _KINDS = {
     "lost": "ill",
     "blurred": "ill",
     "dark": "ill",
+    "covered": "ill",
+    "moved": "ill",
+    "degraded": "ill",
+    "restored": "entered",
+    "swapped": "entered",
+    "failed": "ill",
 }
 """What kind of thing each event is, which is what it is coloured by."""
 
@@ -61,6 +73,7 @@ def sentence(event: Event) -> str:
         way=f", {event.direction}wards" if event.direction else "",
         many="objects" if event.count is None else f"{event.count} objects",
         camera=event.camera,
+        why=f": {event.message}" if event.message else "",
     )
     return text[0].upper() + text[1:]
 

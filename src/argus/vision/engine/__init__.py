@@ -1,0 +1,1 @@
+"""Many cameras in one process, none of them hurting another."""

@@ -1,0 +1,176 @@
+"""One camera of an engine: what its stream brings goes to its health and to its pipelines.
+
+The stream, with its thread, is `argus.vision.sources.shared`; feeds are `feed`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from argus.core.errors import SourceError
+from argus.core.frame import Frame
+from argus.core.resources.camera import CameraSpec
+from argus.vision.engine.feed import Feed
+from argus.vision.engine.notices import Notice, Tell
+from argus.vision.health import HealthMonitor
+from argus.vision.sources.protocol import SourceInfo
+
+_SLOW: Final = 3.0
+"""Frames that must be missing before a camera with a very low rate counts as silent."""
+
+
+class EngineCamera:
+    """Reads a shared stream for the pipelines of one camera; see `StreamReader`."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: CameraSpec,
+        *,
+        live: bool,
+        tell: Tell,
+        stream: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin without frames.
+
+        Args:
+            name: Stands in every frame and event.
+            spec: Rate and health.
+            live: False for a recording, which has no health.
+            tell: Hears of what changed.
+            stream: Tells this run from others in the ids of events.
+            clock: Monotonic seconds.
+        """
+        self.name = name
+        self.spec = spec
+        self.health = (
+            HealthMonitor(spec.health, name, lost_after_s=spec.lost_after, stream=stream) if live else None
+        )
+        self.info: SourceInfo | None = None
+        self.latest: Frame | None = None
+        self.decoded = 0
+        self.corrupted = 0
+        self.error: SourceError | None = None
+        self.over = threading.Event()
+        """Set when no frame will come any more."""
+        self.opened = threading.Event()
+        """Set when the first opening has succeeded or failed for good."""
+        self._feeds: tuple[Feed, ...] = ()
+        self._attached = threading.Condition()
+        self._finished = False
+        self._tell = tell
+        self._clock = clock
+        self._telling = threading.Lock()
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """Those of its pipelines."""
+        return self._feeds
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second that are enough: as many as its most demanding pipeline or its health wants."""
+        wanted = [feed.fps for feed in self._feeds]
+        if None in wanted or (self.health is None and not wanted):
+            return None
+        looks = 0.0 if self.health is None else 1.0 / self.spec.health.check_every
+        most = max([looks, *(f for f in wanted if f is not None)])
+        return most or 1.0
+
+    def attach(self, feed: Feed) -> None:
+        """Let one more pipeline have the frames."""
+        with self._attached:
+            self._feeds = (*self._feeds, feed)
+            self._attached.notify_all()
+        if self.over.is_set():
+            feed.complete()
+
+    def detach(self, feed: Feed) -> None:
+        """Let a pipeline have them no longer."""
+        with self._attached:
+            self._feeds = tuple(f for f in self._feeds if f is not feed)
+
+    def connecting(self) -> None:
+        """Hear that the stream is being opened."""
+        if self.health is not None:
+            self.health.connecting(self._clock(), datetime.now(UTC))
+            self.speak()
+
+    def online(self, info: SourceInfo) -> None:
+        """Hear that it is open."""
+        self.info, self.error = info, None
+        self.opened.set()
+
+    def frame(self, frame: Frame) -> None:
+        """Hand a frame to health and pipelines. A recording waits until there is a pipeline to have it."""
+        if self.health is None:
+            with self._attached:
+                self._attached.wait_for(lambda: self._feeds or self._finished)
+        frame = Frame(
+            frame.picture,
+            self.name,
+            frame.index,
+            frame.time_s,
+            frame.captured_at,
+            frame.file,
+            frame.received_s,
+        )
+        self.decoded += 1
+        self.latest = frame
+        if self.health is not None:
+            self.health.frame(frame, self._clock(), frame.captured_at)
+            self.speak()
+        for feed in self._feeds:
+            feed.offer(frame)
+
+    def corrupt(self, count: int) -> None:
+        """Count frames that could not be decoded."""
+        self.decoded += count
+        self.corrupted += count
+        for feed in self._feeds:
+            feed.corrupt(count)
+
+    def disconnected(self, error: SourceError, retry_in_s: float | None) -> None:
+        """Hear that the stream broke off."""
+        self.error = error
+        if self.health is not None:
+            self.health.disconnected(self._clock(), datetime.now(UTC), str(error))
+            self.speak()
+
+    def ended(self, error: SourceError | None) -> None:
+        """Hear that no frame will come any more."""
+        self.error = error
+        self.over.set()
+        self.opened.set()
+        for feed in self._feeds:
+            feed.complete()
+
+    def tick(self) -> None:
+        """Let time pass, a few times a second."""
+        if self.health is not None and not (self.over.is_set() and self.error is None):
+            self.health.tick(self._clock(), datetime.now(UTC))
+            self.speak()
+
+    def finish(self) -> None:
+        """Tell the end of what is still open, and keep no recording waiting."""
+        with self._attached:
+            self._finished = True
+            self._attached.notify_all()
+        if self.health is not None:
+            events = self.health.finish()
+            if events:
+                self._tell(Notice(self.name, events))
+
+    def speak(self) -> None:
+        """Tell what changed. One thread at a time, so that nothing is told out of order."""
+        if self.health is None:
+            return
+        with self._telling:
+            change = self.health.take()
+            if change.events or change.alerts or change.pictures:
+                self._tell(Notice(self.name, change.events, change.alerts, change.pictures))

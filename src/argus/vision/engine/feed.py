@@ -1,0 +1,238 @@
+"""What one pipeline takes of its camera: rate, gate, waiting frames, and the account of them.
+
+A camera's decode thread offers frames, a lane's thread takes them. The lane looks at them;
+`accounting` says what the counts mean.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from argus.core.frame import Frame
+from argus.vision.engine.accounting import Fate, FrameCounts
+from argus.vision.engine.boxes import Box, Newest, Waiting
+from argus.vision.engine.rate import Rate
+
+
+class Gate(Protocol):
+    """Decides whether a frame is worth an inference; see `argus.vision.gate.MotionGate`."""
+
+    def passes(self, frame: Frame, now_s: float) -> bool:
+        """Return whether to look at it."""
+        ...
+
+    def saw(self, followed: int) -> None:
+        """Hear how many objects are being followed after a look."""
+        ...
+
+
+class Taker(Protocol):
+    """Takes frames from feeds when it is told that there are some."""
+
+    def notify(self) -> None:
+        """Hear that a frame waits."""
+        ...
+
+
+class Taken(NamedTuple):
+    """A frame on its way through a lane."""
+
+    feed: Feed
+    frame: Frame
+    born_s: float
+    taken_s: float
+
+
+class Feed:
+    """The frames of one pipeline on their way from its camera to its lane. Safe from any thread.
+
+    Frames are taken in order and by one lane at a time: after `move`, the new lane gets none before
+    the old one has finished those it took.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        box: Box | None = None,
+        fps: float | None = None,
+        max_age_s: float | None = None,
+        gate: Gate | None = None,
+        view: Callable[[Frame], Frame] | None = None,
+        patient: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin empty, open and without a lane.
+
+        Args:
+            name: The pipeline's.
+            box: Where frames wait; None is a single slot.
+            fps: Frames per second at most; None takes all.
+            max_age_s: A frame older than this is never given to a lane; None: recordings do not age.
+            gate: Asked for every frame at the rate; None lets all through.
+            view: What the pipeline sees of a frame, a crop say; None: all of it.
+            patient: True makes `offer` wait while the box is full, for sources that can wait.
+            clock: Monotonic seconds.
+        """
+        self.name = name
+        self.gate = gate
+        self._box: Box = Newest() if box is None else box
+        self._rate = Rate(fps)
+        self._max_age_s = max_age_s
+        self._view = view
+        self._patient = patient
+        self._clock = clock
+        self._counts = FrameCounts()
+        self._changed = threading.Condition()
+        self._taker: Taker | None = None
+        self._holder: Taker | None = None
+        self._flying = 0
+        self._closed = False
+        self._complete = False
+
+    @property
+    def counts(self) -> FrameCounts:
+        """What became of the frames so far; a copy."""
+        with self._changed:
+            return self._counts.copy()
+
+    @property
+    def waiting(self) -> int:
+        """How many frames wait."""
+        return len(self._box)
+
+    @property
+    def room(self) -> int:
+        """How many frames can wait at once; 0 when none will come."""
+        return 0 if self._complete or self._closed else self._box.capacity
+
+    @property
+    def over(self) -> bool:
+        """True when no frame waits, none is being looked at, and none will come."""
+        with self._changed:
+            return (self._complete or self._closed) and not self._flying and not len(self._box)
+
+    @property
+    def taker(self) -> Taker | None:
+        """The lane whose turn it is."""
+        return self._taker
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second at most."""
+        return self._rate.fps
+
+    def set_fps(self, fps: float | None) -> None:
+        """Change the rate, from the next frame on."""
+        with self._changed:
+            self._rate = Rate(fps)
+
+    def set_max_age(self, max_age_s: float | None) -> None:
+        """Change the freshness budget, from the next frame on."""
+        with self._changed:
+            self._max_age_s = max_age_s
+
+    def move(self, taker: Taker | None) -> None:
+        """Let another lane take the frames, once the one before has finished what it took."""
+        with self._changed:
+            self._taker = taker
+        if taker is not None:
+            taker.notify()
+
+    def offer(self, frame: Frame) -> None:
+        """Take a frame of the camera, in order; from one thread."""
+        with self._changed:
+            if self._closed:
+                return
+            if not self._rate.takes(frame.time_s):
+                self._counts.skipped += 1
+                return
+            self._counts.decoded += 1
+        now_s = self._clock()
+        if self._view is not None:
+            frame = self._view(frame)
+        # Outside of the lock: the gate looks at pixels, and a lane must not wait for that.
+        if self.gate is not None and not self.gate.passes(frame, now_s):
+            with self._changed:
+                self._counts.gated += 1
+            return
+        self._put(Waiting(frame, now_s if frame.received_s is None else frame.received_s))
+
+    def corrupt(self, count: int) -> None:
+        """Count frames that could not be decoded."""
+        with self._changed:
+            if not self._closed:
+                self._counts.decoded += count
+                self._counts.corrupt += count
+
+    def take(self, taker: Taker) -> Taken | None:
+        """Give the next frame that is young enough, if it is this lane's turn."""
+        with self._changed:
+            if taker is not self._taker or (self._flying and self._holder is not taker):
+                return None
+            now_s = self._clock()
+            while (item := self._box.take()) is not None:
+                if self._patient:
+                    self._changed.notify_all()
+                if self._max_age_s is not None and now_s - item.born_s > self._max_age_s:
+                    self._counts.dropped_stale += 1
+                    continue
+                self._holder, self._flying = taker, self._flying + 1
+                return Taken(self, item.frame, item.born_s, now_s)
+            return None
+
+    def end(self, taken: Taken, fate: Fate) -> None:
+        """Note what became of a frame that was taken."""
+        with self._changed:
+            self._counts.end(fate)
+            self._landed()
+
+    def put_back(self, taken: Taken) -> None:
+        """Take a frame back that its lane could not look at; it waits again unless a newer one does."""
+        with self._changed:
+            if self._closed or not self._box.put_back(Waiting(taken.frame, taken.born_s)):
+                self._counts.dropped_stale += 1
+            self._landed()
+
+    def complete(self) -> None:
+        """Hear that no further frame will be offered."""
+        with self._changed:
+            self._complete = True
+            taker = self._taker
+        if taker is not None:
+            taker.notify()
+
+    def close(self) -> None:
+        """Take nothing more and let go what waits; what a lane has taken it still finishes. Idempotent."""
+        with self._changed:
+            self._closed = True
+            self._counts.dropped_stale += self._box.empty()
+            self._changed.notify_all()
+            taker = self._taker
+        if taker is not None:
+            taker.notify()
+
+    def _put(self, item: Waiting) -> None:
+        with self._changed:
+            while self._patient and self._box.full and not self._closed:
+                self._changed.wait()
+            if self._closed:
+                self._counts.dropped_stale += 1
+                return
+            gone = self._box.put(item)
+            if gone is not None:
+                self._counts.end("dropped_full" if gone is item else "dropped_stale")
+            taker = self._taker
+        if taker is not None:
+            taker.notify()
+
+    def _landed(self) -> None:
+        self._flying -= 1
+        if not self._flying and self._holder is not self._taker and self._taker is not None:
+            # Another lane waits for its turn. Its own lock is never held while it calls us.
+            self._taker.notify()
+        self._holder = self._holder if self._flying else None
+        self._changed.notify_all()

@@ -1,0 +1,181 @@
+"""One pipeline of an engine: what the model saw in a frame goes through its steps to its listener.
+
+The steps are `argus.vision.pipeline`; which model looks, and when, is `lane`. Whatever goes wrong
+here ends this pipeline and no other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from argus.core.detections import Detections
+from argus.core.errors import ArgusError
+from argus.core.resources.pipeline import PipelineSpec
+from argus.vision.engine.accounting import FrameCounts
+from argus.vision.engine.feed import Feed, Taken
+from argus.vision.engine.ladder import Ladder, Rung
+from argus.vision.engine.lane import Lane
+from argus.vision.engine.meters import Meters
+from argus.vision.engine.models import LaneSpec
+from argus.vision.pipeline import Pipeline
+from argus.vision.results import Event, FrameResult
+
+
+class Listener(Protocol):
+    """Takes what a pipeline makes of its frames, in order, in the thread of its model: it must be quick.
+
+    What writes files or calls servers goes behind an `argus.vision.engine.outlet.Outlet`.
+    """
+
+    def write(self, result: FrameResult) -> None:
+        """Take one frame's result."""
+        ...
+
+    def finish(self, still_open: tuple[Event, ...]) -> None:
+        """Take the last state of open events; once, after the last frame."""
+        ...
+
+
+class Comparison(Protocol):
+    """Sees what the model saw, to compare a candidate with it; see `shadow`."""
+
+    def offer(self, taken: Taken, detections: Detections, inferred_s: float) -> None:
+        """Take a frame with what the model saw in it."""
+        ...
+
+    def close(self) -> None:
+        """End."""
+        ...
+
+
+class Member:
+    """A pipeline, its feed and its figures; see `argus.vision.engine.lane.Member`."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: PipelineSpec,
+        camera: str,
+        pipeline: Pipeline,
+        feed: Feed,
+        listener: Listener | None,
+        *,
+        look: LaneSpec,
+        live: bool,
+        ladder: Ladder | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            name: The pipeline's.
+            spec: What it is to do.
+            camera: Whose frames it takes.
+            pipeline: The steps; used by one thread at a time.
+            feed: Where its frames wait.
+            listener: Takes the results; None: nobody.
+            look: What looks at its frames in full service.
+            live: True where old frames are worth nothing.
+            ladder: What is given up when the pipeline comes to be late; None: nothing.
+            clock: Monotonic seconds.
+        """
+        self.name = name
+        self.spec = spec
+        self.camera = camera
+        self.meters = Meters()
+        self.error: str | None = None
+        """What ended it, in words."""
+        self.failure: Exception | None = None
+        """The same, as it was raised."""
+        self.look = look
+        self.ladder = ladder
+        self.rung = Rung() if ladder is None else ladder.rung
+        self.before = FrameCounts()
+        """What became of the frames of the pipelines that this one took over from."""
+        self.comparison: Comparison | None = None
+        self.last: FrameResult | None = None
+        self._pipeline = pipeline
+        self._feed = feed
+        self.listener = listener
+        self._live = live
+        self._clock = clock
+        self._finished = False
+
+    @property
+    def feed(self) -> Feed:
+        """Where its frames wait."""
+        return self._feed
+
+    @property
+    def max_age_s(self) -> float | None:
+        """Its freshness budget; None for recordings."""
+        return self.spec.max_age if self._live else None
+
+    @property
+    def counts(self) -> FrameCounts:
+        """What became of its frames."""
+        return self._feed.counts.plus(self.before)
+
+    def respec(self, spec: PipelineSpec, look: LaneSpec) -> None:
+        """Take another model, filter, rate, freshness budget and ladder, and go on."""
+        self.look = look
+        self.spec = self._pipeline.spec = spec
+        self._feed.set_max_age(spec.max_age if self._live else None)
+        self.ladder = Ladder(spec.degrade, max_age_s=spec.max_age, fps=spec.fps) if spec.degrade else None
+        self.rung = Rung() if self.ladder is None else self.ladder.rung
+
+    def consume(self, taken: Taken, detections: Detections, lane: Lane, inferred_s: float) -> bool:
+        """Take what the model saw in one frame; return whether the steps could be run."""
+        if self.error is not None:
+            return False
+        try:
+            result = self._pipeline.process(taken.frame, detections, model=lane.name)
+            if self._feed.gate is not None:
+                self._feed.gate.saw(max(self._pipeline.followed, len(result.detections)))
+            self.last = result
+            if self.listener is not None:
+                self.listener.write(result)
+        except Exception as error:  # noqa: BLE001 - one pipeline's trouble must not reach another's
+            self._fail(error)
+            return False
+        done_s = self._clock()
+        meters = self.meters
+        meters.wait.observe(taken.taken_s - taken.born_s)
+        meters.infer.observe(inferred_s - taken.taken_s)
+        meters.steps.observe(done_s - inferred_s)
+        meters.age.observe(done_s - taken.born_s)
+        if result.events:
+            meters.event.observe(done_s - taken.born_s)
+        if self.comparison is not None:
+            self.comparison.offer(taken, detections, inferred_s)
+        return True
+
+    def finish(self) -> None:
+        """Tell the last state of open events; once, when no lane has a frame of it any more."""
+        if self._finished:
+            return
+        self._finished = True
+        if self.comparison is not None:
+            self.comparison.close()
+        still_open = self._pipeline.finish()
+        if self.listener is not None:
+            try:
+                self.listener.finish(still_open)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.error = str(error) if isinstance(error, ArgusError) else repr(error)
+        structlog.get_logger().error(
+            "pipeline.failed",
+            pipeline=self.name,
+            camera=self.camera,
+            error=self.error,
+            exc_info=not isinstance(error, ArgusError),
+        )
+        self.failure = error
+        self._feed.close()

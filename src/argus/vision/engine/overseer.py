@@ -1,0 +1,165 @@
+"""What follows from the passing of time: silence noticed, ladders walked, failed models replaced.
+
+Two threads for a whole engine: one looks a few times a second and never does anything long, the
+other opens models. What is decided is decided in `health`, `ladder` and `hub`.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from argus.core.errors import ArgusError
+from argus.core.metrics import HistogramSnapshot
+from argus.vision.engine.accounting import FrameCounts
+from argus.vision.engine.ladder import Load, Rung
+from argus.vision.engine.lane import Lane
+from argus.vision.engine.member import Member
+from argus.vision.engine.models import LaneSpec, model_at, on_cpu
+
+if TYPE_CHECKING:
+    from argus.vision.engine.engine import Engine
+
+TICK_S: Final = 0.25
+_WINDOW_S: Final = 1.0
+"""How often a ladder hears how things go."""
+_LONGEST_RETRY_S: Final = 30.0
+
+_Work = Callable[[], None]
+
+
+class Overseer:
+    """Watches one engine; started at once, ended by `close`."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._ending = threading.Event()
+        self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._windows: dict[int, tuple[float, FrameCounts, HistogramSnapshot]] = {}
+        self._walking: set[str] = set()
+        self._retries: list[tuple[float, Lane, int]] = []
+        self._log = structlog.get_logger()
+        self._threads = [
+            threading.Thread(target=self._watch, name="argus-watch", daemon=True),
+            threading.Thread(target=self._labour, name="argus-models", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """End both threads; what opens a model at the moment is waited for."""
+        self._ending.set()
+        self._work.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def replace(self, lane: Lane, attempt: int = 0) -> None:
+        """Open another model for those that a failed lane looked for, soon."""
+        self._work.put(lambda: self._replace(lane, attempt))
+
+    def _watch(self) -> None:
+        while not self._ending.wait(TICK_S):
+            try:
+                self.tick()
+            except Exception:  # noqa: BLE001 - whatever it is, the other cameras are to be watched on
+                self._log.exception("engine.watch_failed")
+
+    def tick(self) -> None:
+        """Look at everything once."""
+        engine, now_s = self._engine, self._clock()
+        engine.hub.tick()
+        for camera in list(engine.cameras.values()):
+            camera.tick()
+        for member in list(engine.members.values()):
+            if member.ladder is not None:
+                self._consider(member, now_s)
+        due = [retry for retry in self._retries if retry[0] <= now_s]
+        self._retries = [retry for retry in self._retries if retry[0] > now_s]
+        for _, lane, attempt in due:
+            self.replace(lane, attempt)
+
+    def _consider(self, member: Member, now_s: float) -> None:
+        """Tell a pipeline's ladder how the last second went, and follow it."""
+        assert member.ladder is not None
+        before = self._windows.get(id(member))
+        if before is not None and now_s - before[0] < _WINDOW_S:
+            return
+        counts, ages = member.counts, member.meters.age.snapshot()
+        self._windows[id(member)] = (now_s, counts, ages)
+        if before is None or member.name in self._walking:
+            return
+        window, age = counts.minus(before[1]), ages.minus(before[2])
+        wanted = window.decoded - window.gated
+        dropped = window.dropped_stale + window.dropped_full
+        rung = member.ladder.observe(
+            Load(
+                now_s=now_s,
+                p95_age_s=age.quantile(0.95) if age.count else 0.0,
+                dropped_share=min(1.0, dropped / wanted) if wanted > 0 else 0.0,
+                processed=window.processed,
+            )
+        )
+        if rung is not None:
+            self._walking.add(member.name)
+            self._work.put(lambda: self.walk(member, rung))
+
+    def walk(self, member: Member, rung: Rung) -> None:
+        """Put a rung of a pipeline's ladder in force, and tell it."""
+        engine = self._engine
+        try:
+            if member.name not in engine.members:
+                return
+            full = member.look
+            engine.lanes.attach(member, LaneSpec(model_at(rung, full.model), full.appearance))
+            engine.set_rate(member, rung.fps)
+            down = rung.index > member.rung.index
+            member.rung = rung
+            reason = member.ladder.reason if member.ladder is not None else ""
+            engine.tell(
+                engine.facts.instant(
+                    "pipeline.degraded" if down else "pipeline.restored",
+                    member.camera,
+                    member.name,
+                    f"{rung.title}: {reason}" if reason else rung.title,
+                )
+            )
+        except ArgusError as error:
+            engine.tell(engine.facts.instant("model.failed", member.camera, member.name, str(error)))
+        finally:
+            self._walking.discard(member.name)
+
+    def _replace(self, lane: Lane, attempt: int) -> None:
+        engine = self._engine
+        opened = next((o for o in engine.lanes.all if o.lane is lane), None)
+        members = lane.members
+        if opened is None or not members or self._ending.is_set():
+            return
+        vanished = opened.spec.model.device not in {"auto", "cpu"}
+        # First the same again, for what fails once may work; an accelerator that is gone has gone for good.
+        model = on_cpu(opened.spec.model) if vanished else opened.spec.model
+        try:
+            other = engine.lanes.open(LaneSpec(model, opened.spec.appearance))
+        except ArgusError as error:
+            wait_s = min(_LONGEST_RETRY_S, 2.0**attempt)
+            self._log.warning("model.not_replaced", model=lane.name, error=str(error), retry_in_s=wait_s)
+            self._retries.append((self._clock() + wait_s, lane, attempt + 1))
+            return
+        engine.lanes.move(members, other)
+        for member in members:
+            if isinstance(member, Member):
+                message = f"{other.lane.description} in place of {lane.description}, which failed"
+                engine.tell(engine.facts.instant("model.swapped", member.camera, member.name, message))
+
+    def _labour(self) -> None:
+        while (work := self._work.get()) is not None:
+            if self._ending.is_set():
+                continue
+            try:
+                work()
+            except Exception:  # noqa: BLE001 - a defect of ours; the next work is to be done all the same
+                self._log.exception("engine.work_failed")

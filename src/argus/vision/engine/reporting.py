@@ -1,0 +1,67 @@
+"""Reading an engine's status off its parts."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from argus.vision.engine.status import CameraStatus, EngineStatus, ModelStatus, PipelineStatus
+
+if TYPE_CHECKING:
+    from argus.vision.engine.camera import EngineCamera
+    from argus.vision.engine.engine import Engine
+
+
+def status_of(engine: Engine) -> EngineStatus:
+    """Return how everything in an engine is doing."""
+    lanes = engine.lanes.all
+    lane_of = {id(member): opened.lane for opened in lanes for member in opened.lane.members}
+    streams = engine.hub.streams
+    return EngineStatus(
+        cameras=tuple(_camera(engine, name, camera) for name, camera in list(engine.cameras.items())),
+        pipelines=tuple(
+            PipelineStatus(
+                name=member.name,
+                camera=member.camera,
+                model=lane_of[id(member)].name if id(member) in lane_of else "",
+                frames=member.counts,
+                latency=member.meters.to_json(),
+                rung=member.rung.title,
+                error=member.error,
+            )
+            for member in list(engine.members.values())
+        ),
+        models=tuple(
+            ModelStatus(
+                name=opened.lane.name,
+                description=opened.lane.description,
+                batch=opened.lane.batch,
+                occupancy=opened.lane.counts.occupancy,
+                inferences=opened.lane.counts.batches,
+                inference_ms=1000 * opened.lane.inference_s,
+                pipelines=tuple(member.feed.name for member in opened.lane.members),
+                failure=None if opened.lane.failure is None else str(opened.lane.failure),
+            )
+            for opened in lanes
+        ),
+        threads_left=sum(stream.counts.left for stream in streams),
+    )
+
+
+def _camera(engine: Engine, name: str, camera: EngineCamera) -> CameraStatus:
+    stream = engine.stream_of(name)
+    health = camera.health
+    if health is None:
+        state, reason, since_s = "online", "a recording", 0.0
+    else:
+        state, reason, since_s = health.state, health.reason, health.since_s
+    return CameraStatus(
+        name=name,
+        state=state,  # type: ignore[arg-type]  # one of the literals in both branches
+        reason=reason,
+        for_s=max(0.0, time.monotonic() - since_s) if since_s else 0.0,
+        decoded=camera.decoded,
+        corrupt=camera.corrupted,
+        connections=stream.counts.connections,
+        source=camera.spec.shown_url,
+    )

@@ -1,0 +1,163 @@
+"""Whether something moves in a picture: a learned background, and how restless each place of it is.
+
+Small grey pictures in, yes or no out; time is given. What follows from movement, how long a gate stays
+open and when it opens without any, is decided in `argus.vision.gate`. What moves, as boxes, is
+told by `builtin:motion` in `argus.vision.models.motion`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from argus.core.frame import Image
+
+CELL: Final = 8
+"""Side in pixels of the squares that the small picture is judged by."""
+
+_MEMORY_S: Final = 1.5
+"""How long the background takes to follow: longer sees slower movement, shorter forgets sooner."""
+_SETTLING_FRAMES: Final = 4
+"""Pictures that teach the background before anything can move."""
+_SCALE: Final = 4.0
+"""Steps per grey level in which differences are counted; 255 of them are as much as is told apart."""
+_GLOBAL: Final = 0.5
+"""Share of the cells from which on it is the light, or the view, that has changed."""
+_LIGHT_LEVELS: Final = 0.75
+"""Median change in grey levels from which on the light is looked at."""
+_SWITCH_LEVELS: Final = 20.0
+"""Median change at once that is a lamp's, or a hand's, and no cloud's: it counts as movement."""
+_EMPTY: Final = (0.9, 0.8)
+_BUSY: Final = (0.5, 0.3)
+"""The quantile of a cell's restlessness that is its noise, and how fast that is learned (times e in 1 / this
+seconds). While nobody is found it learns soon that a tree sways; while people are followed it is slow to
+believe, for it may be they that move there."""
+_NOISE_FACTOR: Final = 2.0
+"""How many times its usual restlessness a cell must change to count."""
+_FRAME_FACTOR: Final = 4.0
+"""How many times the median cell of the same picture, too. A coder's key frame, rain and a camera's gain
+change a little everywhere; what moves, much in one place."""
+_MOST_NOISE: Final = 6.0
+_MOST_LEVELS: Final = 48.0
+"""A cell's limit never rises above so many thresholds, nor so many levels: who walks before a tree is seen.
+The latter stays below the 63 levels that can be told apart."""
+
+
+class Background:
+    """The learned background of one view, for pictures of one size.
+
+    Source: the idea of a running average with thresholds of each place's own, as in Manzanera and
+    Richefeu, "A new motion detection algorithm based on sigma-delta background estimation", Pattern
+    Recognition Letters 2007; the light is fitted out by trimmed least squares.
+    """
+
+    def __init__(
+        self, width: int, height: int, threshold: float, ignore: Sequence[Sequence[tuple[float, float]]] = ()
+    ) -> None:
+        """Begin without knowledge.
+
+        Args:
+            width: Columns of the pictures; a multiple of `CELL`.
+            height: Rows, likewise.
+            threshold: Grey levels by which a patch of 3x3 pixels must differ in a calm cell.
+            ignore: Polygons in relative coordinates in which nothing counts.
+        """
+        self._threshold = threshold
+        self._most_limit = min(threshold * _MOST_NOISE, _MOST_LEVELS)
+        self._cells = (width // CELL, height // CELL)
+        self._looked_at = None
+        self._judged = np.ones((self._cells[1], self._cells[0]), np.bool_)
+        if ignore:
+            self._looked_at = np.full((height, width), 255, np.uint8)
+            for polygon in ignore:
+                corners = np.round(np.array(polygon) * (width, height) * 16 - 8).astype(np.int32)
+                cv2.fillPoly(self._looked_at, [corners], 0, shift=4)
+            in_cells = self._looked_at.reshape(height // CELL, CELL, -1, CELL)
+            self._judged = np.asarray(in_cells.any(axis=(1, 3)), np.bool_)
+        self._mean = np.zeros((height, width), np.float32)
+        # Kept from picture to picture: to ask for this much memory each time costs as much as to work in it.
+        self._change = np.empty_like(self._mean)
+        self._patches = np.empty((height, width), np.uint8)
+        self._most = np.empty_like(self._patches)
+        self._noise = np.full((self._cells[1], self._cells[0]), threshold / _NOISE_FACTOR / 2, np.float32)
+        self._seen = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has seen enough to say that nothing moves."""
+        return self._seen >= _SETTLING_FRAMES
+
+    def moved(self, grey: Image, elapsed_s: float, *, busy: bool) -> bool:
+        """Learn from the next picture, and return whether something moves in it.
+
+        Args:
+            grey: (height, width) brightness.
+            elapsed_s: Time since the last picture.
+            busy: Whether objects were found of late, so that movement is theirs and no noise.
+        """
+        self._seen += 1
+        if self._seen == 1:
+            self._mean[:] = grey
+            return False
+        cv2.subtract(grey, self._mean, self._change, dtype=cv2.CV_32F)
+        brighter = self._follow_light()
+        if brighter:
+            cv2.subtract(grey, self._mean, self._change, dtype=cv2.CV_32F)
+        restless = self._restlessness()
+        cv2.accumulateWeighted(grey, self._mean, max(1 - np.exp(-elapsed_s / _MEMORY_S), 1 / self._seen))
+        everywhere = float(np.median(restless[self._judged])) if self._judged.any() else 0.0
+        least = max(self._threshold, everywhere * _FRAME_FACTOR)
+        limit = np.minimum(np.maximum(self._noise * _NOISE_FACTOR, least), self._most_limit)
+        moving = int(np.count_nonzero(restless > limit))
+        if moving >= _GLOBAL * max(1, int(np.count_nonzero(self._judged))):
+            self._mean[:] = grey
+        else:
+            self._learn(restless, elapsed_s, *(_BUSY if busy else _EMPTY))
+        return (moving > 0 or abs(brighter) > _SWITCH_LEVELS) and self.settled
+
+    def _restlessness(self) -> NDArray[np.float32]:
+        """Return how far the patch of 3x3 pixels that changed most has changed in each cell, in levels."""
+        # The mean over a patch, with its sign: grain cancels out, and what has a size stays.
+        cv2.blur(self._change, (3, 3), self._change)
+        cv2.convertScaleAbs(self._change, self._patches, alpha=_SCALE)
+        if self._looked_at is not None:
+            cv2.bitwise_and(self._patches, self._looked_at, self._patches)
+        cv2.dilate(self._patches, _SQUARE, self._most)
+        of_cells = self._most[CELL // 2 :: CELL, CELL // 2 :: CELL]
+        return np.asarray(of_cells, np.float32) / np.float32(_SCALE)
+
+    def _follow_light(self) -> float:
+        """Do to the background what exposure, gain or the sun did to all of the picture.
+
+        Returns:
+            By how many levels the median cell became brighter; 0 where that is too little to matter.
+        """
+        moved = cv2.resize(self._change, self._cells, interpolation=cv2.INTER_AREA).ravel()
+        brighter = float(np.median(moved))
+        if abs(brighter) < _LIGHT_LEVELS:
+            return 0.0
+        before = cv2.resize(self._mean, self._cells, interpolation=cv2.INTER_AREA).ravel()
+        slope, offset = 0.0, brighter
+        for _ in range(3):
+            left = np.abs(moved - offset - slope * before)
+            kept = left <= max(1.0, 2.5 * float(np.median(left)))
+            x, y = before[kept], moved[kept]
+            spread = float(x.var())
+            slope = float(((x - x.mean()) * (y - y.mean())).mean()) / spread if spread > 1 else 0.0
+            offset = float(y.mean() - slope * x.mean())
+        np.clip(self._mean * (1 + slope) + offset, 0, 255, out=self._mean)
+        return brighter
+
+    def _learn(self, restless: NDArray[np.float32], elapsed_s: float, quantile: float, rate: float) -> None:
+        """Let each cell's noise follow the quantile of what is seen there."""
+        up = np.exp(rate * elapsed_s * quantile)
+        down = np.exp(-rate * elapsed_s * (1 - quantile))
+        self._noise *= np.where(restless > self._noise, np.float32(up), np.float32(down))
+        np.clip(self._noise, 0.25, self._most_limit, out=self._noise)
+
+
+_SQUARE: Final = np.ones((CELL, CELL), np.uint8)

@@ -1,0 +1,319 @@
+"""The lab's trial: an engine watches many cameras, one of them fails in every way, and all is timed.
+
+Says what was told of the bad camera and when, whether it came back, and what its neighbours felt.
+Nothing is judged by looking inside: states and results are those that any listener gets.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from argus.core.errors import SpecError
+from argus.core.resources.camera import CameraSpec, CameraState
+from argus.core.resources.model import ModelSpec
+from argus.core.resources.pipeline import PipelineSpec
+from argus.vision.engine.engine import Engine
+from argus.vision.lab.faults import FAULTS, LOST_AFTER_S, CameraKind, Fault, fault_named
+from argus.vision.lab.protocol import LabCamera
+from argus.vision.lab.rtsp_camera import RtspCamera
+from argus.vision.lab.synthetic_camera import SyntheticCamera
+from argus.vision.results import Event, FrameResult
+
+BAD: Final = "bad"
+"""What the camera that fails is called."""
+RESUMED_S: Final = 2.0
+"""Seconds after the stream is back by which the camera must be looked at again."""
+FELT: Final = 0.10
+"""Part by which the 95th percentile of the neighbours' ages may rise."""
+
+_SETTLE_S: Final = 25.0
+"""Seconds in which health learns what is usual before the first fault."""
+_WINDOW_S: Final = 10.0
+"""Seconds of healthy life on which a fault's effect is measured, and of the fault at least."""
+_GIVE_UP_S: Final = 10.0
+"""Seconds beyond its time after which a fault counts as unseen, a recovery as failed."""
+_TICK_S: Final = 0.02
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one fault led to."""
+
+    fault: Fault
+    kind: CameraKind
+    told: CameraState
+    """The state that was told while it lasted, the gravest that was not `online`."""
+    detected: bool
+    """It was told as what it is; where nothing must be told, frames went on and nothing was."""
+    detect_s: float | None
+    """Seconds until then; where nothing must be told, until the first frame that was looked at."""
+    recovered: bool
+    """The camera was online and looked at again after it was healed."""
+    recover_s: float | None
+    neighbours_p95_change: float
+    """Of the ages of their results while the fault lasted, against before and after; 0.05 is 5 % more."""
+    worst_neighbour_change: float
+    """The same of the one that felt it most."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether all of it was as promised."""
+        in_time = self.detect_s is not None and self.detect_s <= self.fault.within_s
+        back = self.recover_s is not None and self.recover_s <= RESUMED_S
+        return self.detected and in_time and self.recovered and back and self.neighbours_p95_change <= FELT
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as one JSON object."""
+
+        def rounded(value: float | None) -> float | None:
+            return None if value is None else round(value, 3)
+
+        return {
+            "fault": self.fault.name,
+            "camera": self.kind,
+            "expected": self.fault.expect,
+            "told": self.told,
+            "detected": self.detected,
+            "detect_s": rounded(self.detect_s),
+            "recovered": self.recovered,
+            "recover_s": rounded(self.recover_s),
+            "neighbours_p95_change": rounded(self.neighbours_p95_change),
+            "worst_neighbour_change": rounded(self.worst_neighbour_change),
+            "kept": self.kept,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSpec:
+    """What to try, and on what."""
+
+    faults: tuple[Fault, ...] = FAULTS
+    kinds: tuple[CameraKind, ...] = ("synthetic", "rtsp")
+    """Cameras that fail, one after the other."""
+    neighbours: int = 15
+    fps: float = 5.0
+    model: ModelSpec | None = None
+    """None: `builtin:plaza`."""
+
+
+def choose_faults(names: Sequence[str], kinds: Sequence[CameraKind]) -> tuple[Fault, ...]:
+    """Return the faults by name, all where none is named.
+
+    Raises:
+        UnknownName: there is no such fault.
+        SpecError: none of the cameras can do it.
+    """
+    if not names:
+        return tuple(fault for fault in FAULTS if fault.kinds & set(kinds))
+    chosen = []
+    for name in names:
+        problems = []
+        for kind in kinds:
+            try:
+                chosen.append(fault_named(name, kind))
+                break
+            except SpecError as error:
+                problems.append(error)
+        else:
+            raise problems[0]
+    return tuple(chosen)
+
+
+def run_trial(
+    spec: TrialSpec,
+    say: Say = lambda _: None,
+    *,
+    on_outcome: Callable[[Outcome], None] | None = None,
+    on_start: Callable[[Engine], None] | None = None,
+    stop: threading.Event | None = None,
+) -> list[Outcome]:
+    """Let one camera fail in each way and return what came of it.
+
+    Args:
+        spec: What to try.
+        say: Hears of progress.
+        on_outcome: Hears of each outcome as soon as it is known.
+        on_start: Gets the engine of each round of cameras.
+        stop: Ends the trial after what is under way, when set.
+
+    Raises:
+        ArgusError: the lab's cameras cannot be run here; the message says what to install.
+    """
+    stop = stop or threading.Event()
+    outcomes: list[Outcome] = []
+    for kind in spec.kinds:
+        faults = [fault for fault in spec.faults if kind in fault.kinds]
+        if not faults or stop.is_set():
+            continue
+        with _Lab(spec, kind) as lab:
+            if on_start is not None:
+                on_start(lab.engine)
+            say(f"{kind}: {spec.neighbours + 1} cameras, {_SETTLE_S:g} s to learn what is usual")
+            lab.settle(stop)
+            for number, fault in enumerate(faults, 1):
+                if stop.is_set():
+                    break
+                say(f"{kind} {number}/{len(faults)} {fault.name}: {fault.title}")
+                outcome = lab.try_out(fault, stop)
+                outcomes.append(outcome)
+                if on_outcome is not None:
+                    on_outcome(outcome)
+    return outcomes
+
+
+class _Ages:
+    """How old the results of one camera were when they came, and when that was."""
+
+    def __init__(self) -> None:
+        self._at_s: list[float] = []
+        self._age_s: list[float] = []
+
+    def write(self, result: FrameResult) -> None:
+        now_s = time.monotonic()
+        self._age_s.append(now_s - (result.frame.received_s or now_s))
+        self._at_s.append(now_s)
+
+    def finish(self, still_open: tuple[Event, ...]) -> None:
+        """Nothing is held."""
+
+    @property
+    def last_s(self) -> float:
+        """When the last result came."""
+        return self._at_s[-1] if self._at_s else float("-inf")
+
+    def first_after(self, since_s: float) -> float | None:
+        """When the first result after a moment came."""
+        at = bisect_left(self._at_s, since_s)
+        return self._at_s[at] if at < len(self._at_s) else None
+
+    def between(self, begin_s: float, end_s: float) -> list[float]:
+        """The ages of the results that came in between."""
+        at = self._at_s
+        return self._age_s[bisect_left(at, begin_s) : bisect_left(at, end_s)]
+
+
+class _Lab:
+    """The cameras, the engine that watches them, and one of them that fails."""
+
+    def __init__(self, spec: TrialSpec, kind: CameraKind) -> None:
+        self._kind = kind
+        self._good = [SyntheticCamera(f"lab-{n}", fps=spec.fps, busy=0.5) for n in range(spec.neighbours)]
+        self._bad: LabCamera
+        try:
+            self._bad = RtspCamera(fps=10) if kind == "rtsp" else SyntheticCamera("lab-bad", fps=10)
+        except BaseException:
+            for camera in self._good:
+                camera.close()
+            raise
+        model = spec.model or ModelSpec.read({"path": "builtin:plaza"}, "lab")
+        self.engine = Engine(model=model)
+        self._ages = {BAD: _Ages()} | {f"cam{n}": _Ages() for n in range(spec.neighbours)}
+        cameras: list[LabCamera] = [self._bad, *self._good]
+        for name, watched in zip(self._ages, cameras, strict=True):
+            wanted = CameraSpec(url=watched.url, fps=spec.fps, lost_after=LOST_AFTER_S)
+            self.engine.add_camera(name, wanted)
+            self.engine.add_pipeline(name, PipelineSpec(), camera=name, listener=self._ages[name])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self.engine.close()
+        for camera in [self._bad, *self._good]:
+            camera.close()
+
+    @property
+    def _state(self) -> CameraState:
+        health = self.engine.cameras[BAD].health
+        assert health is not None
+        return health.state
+
+    def settle(self, stop: threading.Event) -> None:
+        """Wait until all is usual."""
+        stop.wait(_SETTLE_S)
+
+    def try_out(self, fault: Fault, stop: threading.Event) -> Outcome:
+        """Let the bad camera fail in one way, and heal it."""
+        stop.wait(_WINDOW_S)
+        before_s = time.monotonic()
+        self._bad.begin(fault.name)
+        began_s = time.monotonic()
+        told, seen_s = self._watch(fault, began_s, stop)
+        ended_s = time.monotonic()
+        self._bad.heal()
+        healed_s = time.monotonic()
+        if fault.name == "wrong-credentials":
+            # What an operator does who has mended the password, for cameras that refuse are called seldom.
+            self.engine.reconnect(BAD)
+        back_s = self._wait_for_recovery(healed_s, stop)
+        after_s = time.monotonic() + 1.0
+        stop.wait(_WINDOW_S + 1.0)
+        changes = {
+            name: _p95(ages.between(began_s, ended_s))
+            / _p95(ages.between(before_s - _WINDOW_S, before_s) + ages.between(after_s, after_s + _WINDOW_S))
+            - 1.0
+            for name, ages in self._ages.items()
+            if name != BAD
+        }
+        others = [ages for name, ages in self._ages.items() if name != BAD]
+        during = [age for ages in others for age in ages.between(began_s, ended_s)]
+        usual = [
+            age
+            for ages in others
+            for age in ages.between(before_s - _WINDOW_S, before_s)
+            + ages.between(after_s, after_s + _WINDOW_S)
+        ]
+        return Outcome(
+            fault=fault,
+            kind=self._kind,
+            told=told,
+            detected=seen_s is not None,
+            detect_s=None if seen_s is None else seen_s - began_s,
+            recovered=back_s is not None,
+            recover_s=None if back_s is None else back_s - healed_s,
+            neighbours_p95_change=_p95(during) / _p95(usual) - 1.0 if others else 0.0,
+            worst_neighbour_change=max(changes.values(), default=0.0),
+        )
+
+    def _watch(self, fault: Fault, began_s: float, stop: threading.Event) -> tuple[CameraState, float | None]:
+        """Return what was told of the bad camera while it failed, and when that was what it should be."""
+        told: CameraState = "online"
+        seen_s: float | None = None
+        while not stop.is_set():
+            now_s = time.monotonic()
+            state = self._state
+            if state not in {"online", "connecting"} and (told == "online" or state == fault.expect):
+                told = state
+            if fault.expect is not None and state == fault.expect and seen_s is None:
+                seen_s = now_s
+            lasted_s = now_s - began_s
+            enough = fault.expect is None or seen_s is not None or lasted_s > fault.within_s + _GIVE_UP_S
+            if enough and lasted_s >= (fault.within_s if fault.expect is None else _WINDOW_S):
+                break
+            stop.wait(_TICK_S)
+        if fault.expect is None and told == "online":
+            seen_s = self._ages[BAD].first_after(began_s)
+        return told, seen_s
+
+    def _wait_for_recovery(self, healed_s: float, stop: threading.Event) -> float | None:
+        """Return when the bad camera was online and looked at again."""
+        until = healed_s + RESUMED_S + _GIVE_UP_S
+        while time.monotonic() < until and not stop.is_set():
+            if self._state == "online":
+                looked_s = self._ages[BAD].first_after(healed_s)
+                if looked_s is not None:
+                    return max(looked_s, time.monotonic())
+            stop.wait(_TICK_S)
+        return None
+
+
+def _p95(ages_s: list[float]) -> float:
+    ordered = sorted(ages_s)
+    return ordered[int(0.95 * (len(ordered) - 1))] if ordered else float("nan")

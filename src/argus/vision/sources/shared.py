@@ -1,0 +1,389 @@
+"""One stream that many read: opened, decoded once, handed out, and opened again when it breaks off.
+
+A stream has one thread at a time. Where a call into a codec or the network does not come back in
+its time, the thread is left to itself and another takes over; the old one ends with its call. What
+is wrong with pictures that do come is `argus.vision.health`; who shares what is `hub`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import structlog
+
+from argus.core.errors import SourceError, SourceUnreachable
+from argus.core.frame import Frame
+from argus.core.resources.camera import ReconnectSpec
+from argus.core.urls import mask_url
+from argus.vision.sources.knocking import knock
+from argus.vision.sources.options import SourceOptions
+from argus.vision.sources.protocol import Source, SourceInfo
+from argus.vision.sources.reconnecting import Retries
+
+Open = Callable[[str, SourceOptions], Source]
+
+_KNOCK_S: Final = 0.7
+"""How long an address may take to say that somebody is there, before a stream is opened again."""
+_KNOCKS: Final = 8
+"""After so many unanswered knocks the stream is opened all the same: some answer slowly."""
+_LEFT: Final = 2
+"""Threads of one stream that may be left to themselves at once; with more it waits for one to end."""
+_CLOSING_S: Final = 5.0
+_BEHIND_S: Final = 1.0
+"""A played recording that is so late goes on from where it is."""
+
+
+class StreamReader(Protocol):
+    """Who reads a shared stream. All calls come from the stream's thread and must be quick."""
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second that are enough; None wants all."""
+        ...
+
+    def connecting(self) -> None:
+        """Hear that the stream is being opened."""
+        ...
+
+    def online(self, info: SourceInfo) -> None:
+        """Hear that it is open."""
+        ...
+
+    def frame(self, frame: Frame) -> None:
+        """Take the next frame: index and time go on over breaks."""
+        ...
+
+    def corrupt(self, count: int) -> None:
+        """Hear of frames that could not be decoded."""
+        ...
+
+    def disconnected(self, error: SourceError, retry_in_s: float | None) -> None:
+        """Hear that it broke off or could not be opened, and when it is tried again; None: never."""
+        ...
+
+    def ended(self, error: SourceError | None) -> None:
+        """Hear that no frame will come any more: a recording's end, or a camera given up."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """What is read, and how."""
+
+    url: str = field(repr=False)
+    options: SourceOptions
+    reconnect: ReconnectSpec = field(default_factory=ReconnectSpec)
+    paced: bool = False
+    """Play a recording at its own speed, as a camera would."""
+    insists: bool = True
+    """False gives up where the very first opening fails."""
+    alone: str = ""
+    """Shared only with specs that say the same; who wants every frame of a recording must not come later."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two specs one stream; how patient it is, the first reader says."""
+        return (
+            self.url,
+            self.options.decoder,
+            self.options.transport,
+            self.options.loop,
+            self.paced,
+            self.alone,
+        )
+
+
+@dataclass(slots=True)
+class StreamCounts:
+    """What a stream met over all its connections."""
+
+    decoded: int = 0
+    corrupt: int = 0
+    connections: int = 0
+    breaks: int = 0
+    left: int = 0
+    """Threads that were left to themselves because a call did not come back."""
+
+
+class _Connection:
+    """One thread's time with the stream, and what it is doing since when."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.source: Source | None = None
+        self.left = False
+        self.thread: threading.Thread | None = None
+        self._clock = clock
+        self.phase = "open"
+        self.since_s = clock()
+
+    def enter(self, phase: str) -> None:
+        self.since_s = self._clock()
+        self.phase = phase
+
+
+class SharedStream:
+    """See the module. Safe from any thread."""
+
+    def __init__(self, spec: StreamSpec, open_: Open, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin closed; the first `join` opens."""
+        self.spec = spec
+        self.counts = StreamCounts()
+        self.info: SourceInfo | None = None
+        self._open = open_
+        self._clock = clock
+        self._readers: tuple[StreamReader, ...] = ()
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._recording = False
+        self._ended: tuple[SourceError | None] | None = None
+        self._retries = Retries(spec.reconnect)
+        self._random = random.Random()  # noqa: S311 - spreads reconnections, no secret
+        self._connection: _Connection | None = None
+        self._threads: list[threading.Thread] = []
+        self._knocked = 0
+        self._first_s: float | None = None
+        self._next_index = 0
+        self._last_s = 0.0
+        self._log = structlog.get_logger().bind(source=mask_url(spec.url))
+
+    @property
+    def readers(self) -> tuple[StreamReader, ...]:
+        """Who reads it."""
+        return self._readers
+
+    @property
+    def threads(self) -> int:
+        """Threads that are alive, those left to themselves included."""
+        return sum(t.is_alive() for t in self._threads)
+
+    def join(self, reader: StreamReader) -> None:
+        """Read along."""
+        with self._lock:
+            self._readers = (*self._readers, reader)
+            ended, info = self._ended, self.info
+            if self._connection is None and ended is None:
+                self._begin()
+        if ended is not None:
+            reader.ended(*ended)
+        elif info is not None:
+            reader.online(info)
+        self.retune()
+
+    def leave(self, reader: StreamReader) -> int:
+        """Read no longer; return how many are left. The last one closes the stream."""
+        with self._lock:
+            self._readers = tuple(r for r in self._readers if r is not reader)
+            left = len(self._readers)
+            connection = self._connection
+            if not left:
+                self._stopping = True
+        if not left:
+            self._wake.set()
+            if connection is not None and connection.source is not None:
+                connection.source.close()
+        else:
+            self.retune()
+        return left
+
+    def retune(self) -> None:
+        """Ask the source for as many frames as its most demanding reader wants."""
+        wanted = [reader.fps for reader in self._readers]
+        fps = None if None in wanted else max((f for f in wanted if f is not None), default=None)
+        connection = self._connection
+        if connection is not None and connection.source is not None:
+            connection.source.set_fps(fps)
+
+    def try_now(self) -> None:
+        """End a wait for the next attempt."""
+        self._wake.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until all threads have ended; return whether they have."""
+        until = time.monotonic() + timeout_s
+        for thread in list(self._threads):
+            thread.join(max(0.0, until - time.monotonic()))
+        return not self.threads
+
+    def tick(self) -> None:
+        """Look whether a call is stuck; to be called a few times a second."""
+        connection = self._connection
+        if connection is None or connection.left or self._stopping:
+            return
+        timeout_s = self.spec.options.timeout_s
+        limits = {"open": 5 * timeout_s + _CLOSING_S, "read": 2 * timeout_s + _CLOSING_S, "close": _CLOSING_S}
+        limit_s = limits.get(connection.phase)
+        if limit_s is None or self._clock() - connection.since_s <= limit_s:
+            return
+        self._threads = [t for t in self._threads if t.is_alive()]
+        if len(self._threads) > _LEFT:
+            return
+        self._log.warning("source.stuck", phase=connection.phase, consequence="opening it again beside")
+        connection.left = True
+        self.counts.left += 1
+        error = SourceUnreachable(f"{mask_url(self.spec.url)} does not come back from `{connection.phase}`")
+        for reader in self._readers:
+            reader.disconnected(error, 0.0)
+        with self._lock:
+            self._begin()
+
+    def _begin(self) -> None:
+        connection = _Connection(self._clock)
+        connection.thread = threading.Thread(
+            target=self._run,
+            args=(connection,),
+            name=f"argus-camera-{self.spec.options.name or ''}",
+            daemon=True,
+        )
+        self._connection = connection
+        self._threads.append(connection.thread)
+        connection.thread.start()
+
+    def _run(self, connection: _Connection) -> None:
+        try:
+            while self._wanted(connection) and self._connect(connection):
+                pass
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not leave a camera that nobody watches
+            self._log.exception("source.failed")
+            self._end(connection, SourceUnreachable(f"{mask_url(self.spec.url)}: {error!r}"))
+
+    def _wanted(self, connection: _Connection) -> bool:
+        return not self._stopping and not connection.left
+
+    def _connect(self, connection: _Connection) -> bool:
+        """Open, read to the end, and wait; return whether to go on."""
+        for reader in self._readers:
+            reader.connecting()
+        error: SourceError | None = None
+        try:
+            self._read(connection)
+        except SourceError as raised:
+            error = raised
+        finally:
+            self._close(connection)
+        if not self._wanted(connection):
+            return False
+        never_opened = self.counts.connections == 0
+        if self._recording or (never_opened and not self.spec.insists):
+            return self._end(connection, error)
+        error = error or SourceUnreachable(f"{mask_url(self.spec.url)} ended: check what the camera is doing")
+        self.counts.breaks += 1
+        delay_s = self._retries.failed(error, self._random.random())
+        for reader in self._readers:
+            reader.disconnected(error, delay_s)
+        self._log.info("source.disconnected", error=str(error), retry_in_s=delay_s and round(delay_s, 2))
+        if delay_s is None:
+            return self._end(connection, error)
+        connection.enter("wait")
+        self._wake.wait(delay_s)
+        if not self._stopping:
+            self._wake.clear()
+        return True
+
+    def _end(self, connection: _Connection, error: SourceError | None) -> bool:
+        with self._lock:
+            if connection.left:
+                return False
+            self._ended = (error,)
+            readers = self._readers
+        for reader in readers:
+            reader.ended(error)
+        return False
+
+    def _read(self, connection: _Connection) -> None:
+        connection.enter("open")
+        if self.counts.breaks and not self._somebody_there():
+            raise SourceUnreachable(
+                f"{mask_url(self.spec.url)} does not answer: check its power and network, then the address"
+            )
+        source = self._open(self.spec.url, self.spec.options)
+        connection.source = source
+        if not self._wanted(connection):
+            return
+        self.info = source.info
+        self._recording = not source.info.live
+        self.counts.connections += 1
+        now_s = self._clock()
+        if self._first_s is None:
+            self._first_s = now_s
+        # What comes after a break is as much later as it really was.
+        base_s = max(self._last_s, now_s - self._first_s) if source.info.live else self._last_s
+        base_index = self._next_index
+        self.retune()
+        for reader in self._readers:
+            reader.online(source.info)
+        connection.enter("read")
+        start_s, corrupt = self._clock(), 0
+        for frame in source:
+            if not self._wanted(connection):
+                return
+            received_s = frame.received_s
+            if self.spec.paced and not source.info.live:
+                start_s = self._keep_pace(connection, start_s, frame.time_s)
+                if not self._wanted(connection):
+                    return
+                received_s = self._clock()
+            connection.enter("hand out")
+            self._last_s = base_s + frame.time_s
+            self._next_index = base_index + frame.index + 1
+            moved = Frame(
+                frame.picture,
+                frame.source,
+                base_index + frame.index,
+                self._last_s,
+                frame.captured_at,
+                frame.file,
+                received_s,
+            )
+            self.counts.decoded += 1
+            self._retries.worked()
+            damaged = source.counters.corrupt - corrupt
+            corrupt += damaged
+            self.counts.corrupt += damaged
+            for reader in self._readers:
+                if damaged:
+                    reader.corrupt(damaged)
+                reader.frame(moved)
+            connection.enter("read")
+        damaged = source.counters.corrupt - corrupt
+        self.counts.corrupt += damaged
+        for reader in self._readers if damaged else ():
+            reader.corrupt(damaged)
+
+    def _keep_pace(self, connection: _Connection, start_s: float, time_s: float) -> float:
+        """Wait for the frame's time; return the start that the next one is counted from."""
+        late_s = self._clock() - start_s - time_s
+        if late_s > _BEHIND_S:
+            return start_s + late_s
+        if late_s < 0:
+            connection.enter("wait")
+            self._wake.wait(-late_s)
+            if not self._stopping:
+                self._wake.clear()
+        return start_s
+
+    def _somebody_there(self) -> bool:
+        if knock(self.spec.url, _KNOCK_S):
+            self._knocked = 0
+            return True
+        self._knocked += 1
+        if self._knocked < _KNOCKS:
+            return False
+        self._knocked = 0
+        return True
+
+    def _close(self, connection: _Connection) -> None:
+        source, connection.source = connection.source, None
+        if not connection.left:
+            connection.enter("close")
+            self.info = self.info if self._recording else None
+        if source is not None:
+            with contextlib.suppress(SourceError):
+                source.close()
+        connection.enter("wait")

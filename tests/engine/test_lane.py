@@ -1,0 +1,192 @@
+"""One model and many feeds: fair turns, full batches, nothing mixed, nothing lost when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from argus.core.detections import Detections
+from argus.core.errors import ModelUnavailable
+from argus.core.frame import Frame
+from argus.vision.engine.boxes import Every
+from argus.vision.engine.feed import Feed
+from argus.vision.engine.lane import Lane
+from tests.engine.parts import AsyncFinder, Clock, Finder, Watcher, frame
+
+
+def member(name: str, clock: Clock, *, max_age_s: float | None = None, queue: int = 0) -> Watcher:
+    box = Every(queue) if queue else None
+    return Watcher(Feed(name, box=box, max_age_s=max_age_s, clock=clock), max_age_s=max_age_s)
+
+
+def run_dry(lane: Lane) -> None:
+    while lane.turn() == 0.0:
+        pass
+
+
+def test_the_newest_frame_is_looked_at_and_the_one_it_replaced_is_counted() -> None:
+    clock = Clock()
+    lane, one = Lane(Finder(), clock=clock), member("one", clock)
+    lane.attach(one)
+    for index in range(3):
+        one.feed.offer(frame(index))
+    run_dry(lane)
+    counts = one.feed.counts
+    assert one.seen == [2]
+    assert (counts.decoded, counts.processed, counts.dropped_stale) == (3, 1, 2)
+
+
+def test_every_frame_of_a_queue_is_looked_at_in_order() -> None:
+    clock = Clock()
+    lane, one = Lane(AsyncFinder(batch=3), clock=clock), member("one", clock, queue=16)
+    lane.attach(one)
+    for index in range(10):
+        one.feed.offer(frame(index))
+    one.feed.complete()
+    run_dry(lane)
+    assert one.seen == list(range(10))
+    assert one.feed.over
+
+
+def test_a_full_queue_that_cannot_wait_drops_the_frame_that_comes() -> None:
+    clock = Clock()
+    one = member("one", clock, queue=2)
+    for index in range(5):
+        one.feed.offer(frame(index))
+    counts = one.feed.counts
+    assert (counts.dropped_full, counts.on_the_way) == (3, 2)
+
+
+def test_a_frame_older_than_the_freshness_budget_is_never_looked_at() -> None:
+    clock = Clock()
+    lane, one = Lane(Finder(), clock=clock), member("one", clock, max_age_s=0.5)
+    lane.attach(one)
+    one.feed.offer(frame(0, received_s=clock.now_s - 0.4))
+    clock.now_s += 0.2
+    run_dry(lane)
+    assert one.seen == []
+    assert one.feed.counts.dropped_stale == 1
+
+
+def test_who_offers_ten_times_as_much_gets_no_more_turns() -> None:
+    clock = Clock()
+    detector = Finder()
+    lane = Lane(detector, clock=clock)
+    greedy, modest = member("greedy", clock, queue=200), member("modest", clock, queue=200)
+    lane.attach(greedy)
+    lane.attach(modest)
+    for index in range(100):
+        greedy.feed.offer(frame(index))
+    for index in range(10):
+        modest.feed.offer(frame(index))
+    for _ in range(20):
+        lane.turn()
+    assert len(modest.seen) == 10
+    assert len(greedy.seen) == 10
+
+
+def test_frames_of_many_cameras_share_a_batch() -> None:
+    clock = Clock()
+    detector = AsyncFinder(batch=4)
+    lane = Lane(detector, clock=clock)
+    members = [member(f"cam{n}", clock) for n in range(4)]
+    for one in members:
+        lane.attach(one)
+    for one in members:
+        one.feed.offer(frame(0, source=one.feed.name))
+    run_dry(lane)
+    assert [len(batch) for batch in detector.batches] == [4]
+    assert lane.counts.occupancy == 4.0
+
+
+def test_an_idle_engine_waits_a_moment_for_company_and_not_longer() -> None:
+    clock = Clock()
+    detector = AsyncFinder(batch=4)
+    lane = Lane(detector, clock=clock)
+    members = [member(f"cam{n}", clock) for n in range(4)]
+    for one in members:
+        lane.attach(one)
+    members[0].feed.offer(frame(0))
+    wait_s = lane.turn()
+    assert wait_s is not None
+    assert 0 < wait_s < 0.05
+    assert detector.batches == []
+    clock.now_s += wait_s
+    run_dry(lane)
+    assert [len(batch) for batch in detector.batches] == [1]
+
+
+def test_a_feed_moves_between_two_batches_and_its_frames_stay_in_order() -> None:
+    clock = Clock()
+    old, new = AsyncFinder("old", batch=2), AsyncFinder("new", batch=2)
+    first, second = Lane(old, clock=clock), Lane(new, clock=clock)
+    one = member("one", clock, queue=50)
+    first.attach(one)
+    for index in range(8):
+        one.feed.offer(frame(index))
+    first.turn()
+    second.attach(one)
+    first.detach(one)
+    assert second.turn() is None  # what the old one has under way comes first
+    run_dry(first)
+    run_dry(second)
+    assert one.seen == list(range(8))
+    assert one.models == sorted(one.models, reverse=True)  # old, then new, never back
+    assert {len({f.source for f in batch}) for batch in old.batches + new.batches} == {1}
+
+
+def test_frames_of_a_failed_model_wait_for_the_next_one() -> None:
+    clock = Clock()
+    told: list[ModelUnavailable] = []
+    broken = AsyncFinder("gpu")
+    first = Lane(broken, clock=clock, on_failure=lambda _, error: told.append(error))
+    one = member("one", clock, queue=50)
+    first.attach(one)
+    for index in range(4):
+        one.feed.offer(frame(index))
+    broken.broken = True
+    run_dry(first)
+    assert [str(error) for error in told] == ["gpu has vanished"]
+    assert one.seen == []
+    second = Lane(Finder("cpu"), clock=clock)
+    second.attach(one)
+    run_dry(second)
+    assert one.seen == [0, 1, 2, 3]
+
+
+def test_what_is_under_way_when_a_model_fails_is_not_lost() -> None:
+    clock = Clock()
+    broken = AsyncFinder("gpu")
+    first = Lane(broken, clock=clock)
+    one = member("one", clock, queue=50)
+    first.attach(one)
+    for index in range(6):
+        one.feed.offer(frame(index))
+    first.turn()  # one is done, one more is under way
+    broken.broken = True
+    run_dry(first)
+    second = Lane(Finder("cpu"), clock=clock)
+    second.attach(one)
+    run_dry(second)
+    assert one.seen == list(range(6))
+    assert one.feed.counts.on_the_way == 0
+
+
+class Picky(Finder):
+    """Fails at one frame for a reason of that frame's own."""
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        if any(f.index == 2 for f in frames):
+            raise ValueError("this picture has no pixels")
+        return super().detect(frames)
+
+
+def test_one_frame_that_cannot_be_looked_at_costs_its_batch_nothing() -> None:
+    clock = Clock()
+    lane = Lane(Picky(batch=4), clock=clock)
+    one = member("one", clock, queue=50)
+    lane.attach(one)
+    for index in range(8):
+        one.feed.offer(frame(index))
+    run_dry(lane)
+    assert one.seen == [0, 1, 3, 4, 5, 6, 7]
+    assert one.feed.counts.corrupt == 1

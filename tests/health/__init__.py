@@ -1,0 +1,1 @@
+"""Camera health: what is told of a camera, and when."""
