@@ -108,7 +108,8 @@ def watch_in_terminal(
     elif not quiet:
         show(*sums(watched, shared))
     for name, error in watched.given_up.items():
-        errors.print(f"error: camera {name} was given up: {error}", style="red", markup=False, soft_wrap=True)
+        text = f"error: camera {name} was given up: {error}"
+        errors.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
     cut_short = not live and any(summary.interrupted for summary in watched.summaries)
     return 1 if watched.given_up else 130 if cut_short else 0
 

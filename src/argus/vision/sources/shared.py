@@ -148,6 +148,7 @@ class SharedStream:
         self._connection: _Connection | None = None
         self._threads: list[threading.Thread] = []
         self._knocked = 0
+        self._said = ""
         self._first_s: float | None = None
         self._next_index = 0
         self._last_s = 0.0
@@ -277,7 +278,10 @@ class SharedStream:
         delay_s = self._retries.failed(error, self._random.random())
         for reader in self._readers:
             reader.disconnected(error, delay_s)
-        self._log.info("source.disconnected", error=str(error), retry_in_s=delay_s and round(delay_s, 2))
+        # A camera that is gone for a week is tried every second: said is what is new.
+        say = self._log.debug if str(error) == self._said else self._log.info
+        self._said = str(error)
+        say("source.disconnected", error=str(error), retry_in_s=delay_s and round(delay_s, 2))
         if delay_s is None:
             return self._end(connection, error)
         connection.enter("wait")
@@ -318,6 +322,7 @@ class SharedStream:
         self.retune()
         for reader in self._readers:
             reader.online(source.info)
+        self._said = ""
         connection.enter("read")
         start_s, corrupt = self._clock(), 0
         for frame in source:
