@@ -169,3 +169,21 @@ def test_ctrl_c_cuts_recordings_short_and_the_exit_code_says_so(tmp_path: Path) 
     assert [camera["interrupted"] for camera in said["cameras"]] == [False, True]
     frames = said["cameras"][1]["frames"]["processed"]
     assert frames == pictures(tmp_path / "out" / "yard.mp4") > 0
+
+
+def test_cameras_may_be_named_as_the_file_of_the_pipeline_declares_them(argus: Argus, tmp_path: Path) -> None:
+    file = tmp_path / "argus.yaml"
+    file.write_text(
+        f"""
+cameras:
+  gate: {{url: "{ONE}", fps: 5, health: {{frozen_after: 3s}}}}
+  yard: "{TWO}"
+pipelines:
+  all: {{detect: "builtin:motion"}}
+"""
+    )
+    done = argus("run", "gate", "yard", "-p", file, "--limit", 4, "--json")
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
+    assert [camera["source"]["name"] for camera in said["cameras"]] == ["gate", "yard"]
+    assert [camera["frames"]["processed"] for camera in said["cameras"]] == [4, 4]

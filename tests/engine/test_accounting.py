@@ -33,7 +33,7 @@ class Expected:
         self.queue, self.gate = queue, gated
         self.decoded = self.gated = self.full = self.stale = self.corrupt = 0
         self.waiting: list[tuple[int, float]] = []
-        self.taken: list[int] = []
+        self.taken = 0
         self.next = 0
         self.closed = False
 
@@ -65,6 +65,7 @@ class Overload(RuleBasedStateMachine):
         ]
         self.lanes: list[Lane] = []
         self.finders: list[AsyncFinder] = []
+        self.read: dict[str, int] = {}
         self.new_lane()
 
     def new_lane(self) -> None:
@@ -109,25 +110,46 @@ class Overload(RuleBasedStateMachine):
 
     @rule(at=st.integers(0, 3))
     def a_model_has_its_turn(self, at: int) -> None:
-        lane = self.lanes[-1 - at % len(self.lanes)]
-        before = sum(len(f.submitted) for f in self.finders)
-        lane.turn()
-        self.follow(before)
+        self.lanes[-1 - at % len(self.lanes)].turn()
+        self.follow()
 
-    def follow(self, before: int) -> None:
-        """Move what the models were given from waiting to taken, and what is gone without that to stale."""
-        given = [f for finder in self.finders for batch in finder.submitted for f in batch]
-        assert len([b for f in self.finders for b in f.submitted]) >= before
+    def follow(self) -> None:
+        """Move what the models were newly given from waiting to taken, and what else is gone to stale."""
+        new = []
+        for finder in self.finders:
+            new += [f for batch in finder.submitted[self.read.get(finder.name, 0) :] for f in batch]
+            self.read[finder.name] = len(finder.submitted)
         for expected, member in zip(self.expected, self.members, strict=True):
-            indices = {f.index for f in given if f.source == member.feed.name}
-            taken = [i for i, _ in expected.waiting if i in indices]
-            expected.taken += taken
+            indices = {f.index for f in new if f.source == member.feed.name}
+            expected.taken += len([i for i, _ in expected.waiting if i in indices])
             left = [(i, born) for i, born in expected.waiting if i not in indices]
             gone = len(left) - member.feed.waiting
-            for _, born_s in left[:gone]:
-                assert self.clock.now_s - born_s > MAX_AGE_S, "a fresh frame went without being looked at"
+            old = [(i, born_s) for i, born_s in left if self.clock.now_s - born_s > MAX_AGE_S][:gone]
+            assert len(old) == gone, "a fresh frame went without being looked at"
             expected.stale += gone
-            expected.waiting = left[gone:]
+            expected.waiting = [item for item in left if item not in old]
+
+    @rule()
+    def the_model_fails_and_another_takes_over(self) -> None:
+        lane, finder = self.lanes[-1], self.finders[-1]
+        finder.broken = True
+        while lane.turn() == 0.0:
+            pass
+        self.follow()
+        if lane.failure is None:  # it had nothing to do
+            finder.broken = False
+            return
+        under_way = [f for batch in finder.submitted[len(finder.batches) :] for f in batch]
+        for expected, member in zip(self.expected, self.members, strict=True):
+            mine = sorted((f for f in under_way if f.source == member.feed.name), key=lambda f: -f.index)
+            for back in mine:
+                expected.taken -= 1
+                assert back.received_s is not None
+                if expected.closed or (not expected.queue and expected.waiting):
+                    expected.stale += 1
+                else:
+                    expected.waiting.insert(0, (back.index, back.received_s))
+        self.new_lane()
 
     @rule()
     def the_model_is_swapped(self) -> None:
@@ -145,7 +167,7 @@ class Overload(RuleBasedStateMachine):
     def every_frame_is_in_one_place(self) -> None:
         for expected, member in zip(self.expected, self.members, strict=True):
             counts = member.feed.counts
-            flying = len(expected.taken) - len(member.seen)
+            flying = expected.taken - len(member.seen)
             assert counts.decoded == expected.decoded
             assert counts.corrupt == expected.corrupt
             assert counts.gated == expected.gated

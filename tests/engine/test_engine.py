@@ -347,3 +347,11 @@ def test_another_rate_of_the_camera_holds_for_the_pipelines_that_are_there(
     assert one.waits_for(3)
     engine.change_camera("one", CameraSpec(url=CAMERA.format(seed=1), fps=4))
     assert engine.members["one"].feed.fps == 4
+
+
+def test_the_models_of_branches_are_given_back_with_their_pipeline(engine: Engine, watch: Watch) -> None:
+    one = watch("one", branches=[{"model": "builtin:people", "classes": ["thing"]}])
+    assert one.waits_for(2)
+    assert len(engine.branch_lanes.stats) == 1
+    engine.remove_pipeline("one")
+    assert engine.branch_lanes.stats == {}

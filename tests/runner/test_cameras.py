@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import pytest
 
 from argus.core.errors import ModelUnreadable, OutputError, SourceNotFound, SourceUnreachable, SpecError
@@ -296,3 +297,25 @@ def test_who_looks_on_sees_a_running_engine_and_has_left_before_it_ends() -> Non
     )
     assert seen == ["one", "two", "one still", "two still"]
     assert len(watched.status.cameras) == 2
+
+
+def test_what_a_camera_showed_before_and_after_it_fell_ill_is_kept_beside_the_snapshots(
+    gate: SyntheticCamera, tmp_path: Path
+) -> None:
+    stop = threading.Event()
+
+    def on_notice(notice: Notice) -> None:
+        if any(event.type == "camera.dark" for event in notice.events):
+            stop.set()
+
+    health = {"ill_for": 0.5, "check_every": 0.1}
+    asked = watch(Paths(snapshots=tmp_path / "kept"), gate=camera(gate.url, health=health))
+    begin = at_frame(40, lambda: gate.begin("black"))
+    watch_cameras(asked, on_frame=begin, on_notice=on_notice, stop=stop)
+    kept = {}
+    for path in (tmp_path / "kept").glob("camera.dark-*"):
+        picture = cv2.imread(str(path))
+        assert picture is not None
+        kept[path.stem.rpartition("-")[2]] = picture.mean()
+    assert set(kept) == {"before", "after"}
+    assert kept["after"] < 20 < kept["before"]

@@ -14,7 +14,7 @@ def run(
         typer.Argument(
             metavar="SOURCE...",
             help="Video, picture, folder, camera (`rtsp://…`, `http://…`, `/dev/video0`), `synthetic:plaza`;"
-            " several, each `NAME=ADDRESS` if you like.",
+            " several, each `NAME=ADDRESS` if you like, or the name of a camera in the file of `--pipeline`.",
         ),
     ],
     model: Annotated[
@@ -129,7 +129,7 @@ def run(
     `argus run photos/ -m yolov8n.onnx --classes person,dog --detections found.jsonl --out annotated/`
     """
     from argus.cli.job import run_in_terminal
-    from argus.cli.watch import named, split_name, watch_in_terminal
+    from argus.cli.watch import declared_in, named, split_name, watch_in_terminal
     from argus.core.errors import SpecError
     from argus.vision.runner.job import Job
 
@@ -162,9 +162,13 @@ def run(
         snapshots=snapshots,
         retries=retries,
     )
-    if len(sources) > 1 or latest or grid is not None:
-        cameras = named(sources) if name is None else {name: first}
-        raise typer.Exit(watch_in_terminal(cameras, job, latest=latest, grid=grid, json=json, quiet=quiet))
+    declared = declared_in(pipeline, sources)
+    if len(sources) > 1 or latest or grid is not None or declared:
+        cameras = {name: first} if name is not None and not declared else named(sources, declared)
+        code = watch_in_terminal(
+            cameras, job, declared=declared, latest=latest, grid=grid, json=json, quiet=quiet
+        )
+        raise typer.Exit(code)
     summary = run_in_terminal(job, json=json, quiet=quiet)
     if summary.interrupted and summary.source.frame_count is not None:
         raise typer.Exit(130)

@@ -20,6 +20,8 @@ from argus.cli.job import say_default_model, stopping_on_signals
 from argus.cli.notices import say_notice
 from argus.cli.tables import show
 from argus.core.errors import SpecError, UnknownName
+from argus.core.resources.camera import CameraSpec
+from argus.core.resources.files import read_pipeline
 from argus.core.urls import scheme_of
 from argus.vision.engine.engine import Engine
 from argus.vision.engine.notices import Notice
@@ -38,6 +40,7 @@ def watch_in_terminal(
     cameras: Mapping[str, str],
     job: Job,
     *,
+    declared: Mapping[str, CameraSpec],
     latest: bool,
     grid: str | None,
     json: bool = False,
@@ -48,6 +51,7 @@ def watch_in_terminal(
     Args:
         cameras: Addresses by name.
         job: What to do with each, and what to write.
+        declared: Those of them that a file declares.
         latest: Treat recordings as cameras.
         grid: Where to show all in one picture; None: nowhere.
         json: Print the sums as JSON.
@@ -60,8 +64,8 @@ def watch_in_terminal(
     leave_cores_to_the_engine()
     spec, model = resolve(replace(job, source=next(iter(cameras.values()))))
     spec = spec_for_many(spec, job)
-    specs = {name: camera_of(job, url) for name, url in cameras.items()}
-    live = latest or any(_calls_again(url) for url in cameras.values())
+    specs = {name: camera_of(job, url, declared.get(name)) for name, url in cameras.items()}
+    live = latest or bool(declared) or any(_calls_again(url) for url in cameras.values())
     watch = Watch(specs, spec, model, job.paths, live=live, limit=job.limit)
     if not quiet:
         say_default_model(errors, job)
@@ -130,8 +134,21 @@ def split_name(source: str) -> tuple[str | None, str]:
     return found[1], found[2]
 
 
-def named(sources: list[str]) -> dict[str, str]:
-    """Return cameras by name: as `NAME=ADDRESS` says, or `cam1`, `cam2` … by their place.
+def declared_in(pipeline: Path | None, sources: list[str]) -> dict[str, CameraSpec]:
+    """Return those sources that are names of cameras in the file of a pipeline.
+
+    Raises:
+        SpecError: the file makes no sense.
+    """
+    names = [source for source in sources if _NAME.fullmatch(source) and not Path(source).exists()]
+    if pipeline is None or not names:
+        return {}
+    _, resources = read_pipeline(pipeline)
+    return {name: resources.cameras[name] for name in names if name in resources.cameras}
+
+
+def named(sources: list[str], declared: Mapping[str, CameraSpec]) -> dict[str, str]:
+    """Return cameras by name: as `NAME=ADDRESS` or a file says, or `cam1`, `cam2` … by their place.
 
     Raises:
         SpecError: two have one name, or one cannot be a name.
@@ -140,6 +157,8 @@ def named(sources: list[str]) -> dict[str, str]:
     for number, source in enumerate(sources, 1):
         given, url = split_name(source)
         name = given or f"cam{number}"
+        if source in declared:
+            name, url = source, declared[source].url
         if name in cameras:
             raise SpecError(f"two cameras are called {name}: give each its own name, NAME=ADDRESS")
         cameras[name] = url

@@ -13,19 +13,17 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Self
 
+import structlog
+
 from argus.core.errors import ArgusError, SpecError, UnknownName
 from argus.core.resources.camera import CameraSpec
 from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import EventType, PipelineSpec
 from argus.core.urls import mask_url
 from argus.vision.branches.lanes import BranchLanes
-from argus.vision.branches.runner import Branches
-from argus.vision.crop_view import crop_frame
 from argus.vision.engine.agreement_report import AgreementReport
-from argus.vision.engine.boxes import Every, Newest
+from argus.vision.engine.assembly import lower, make_member
 from argus.vision.engine.camera import EngineCamera
-from argus.vision.engine.feed import Feed
-from argus.vision.engine.ladder import Ladder
 from argus.vision.engine.lane import Lane
 from argus.vision.engine.lanes import Lanes, OpenModel
 from argus.vision.engine.member import Listener, Member
@@ -35,15 +33,11 @@ from argus.vision.engine.overseer import Overseer
 from argus.vision.engine.reporting import status_of
 from argus.vision.engine.shadow import Shadow
 from argus.vision.engine.status import EngineStatus
-from argus.vision.gate import MotionGate
 from argus.vision.models.protocols import Detector
-from argus.vision.pipeline import Pipeline
 from argus.vision.sources.hub import Hub, open_by_options
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.shared import Open, SharedStream, StreamSpec
 
-_QUEUED: Final = 8
-"""Frames of a recording that wait for their model."""
 _DEFAULT: Final = ModelSpec.read({"path": "builtin:people"}, "model")
 
 
@@ -98,9 +92,13 @@ class Engine:
         self.close()
 
     def tell(self, notice: Notice) -> None:
-        """Pass a notice on."""
-        if self._told is not None:
+        """Pass a notice on; whoever hears it cannot hurt the camera that it speaks of."""
+        if self._told is None:
+            return
+        try:
             self._told(notice)
+        except Exception:  # noqa: BLE001 - it is called from decoding threads, which must go on
+            structlog.get_logger().exception("engine.notice_not_heard", camera=notice.camera)
 
     def add_camera(
         self,
@@ -211,13 +209,18 @@ class Engine:
                     f"pipeline {name} is there already: change it, or give the new one another name"
                 )
             member = self._member(name, spec, camera or spec.camera or "", listener)
-        if detector is None:
-            self.lanes.attach(member, member.look)
-        else:
-            self.lanes.move([member], self.lanes.adopt(detector, member.look))
+        try:
+            if detector is None:
+                self.lanes.attach(member, member.look)
+            else:
+                self.lanes.move([member], self.lanes.adopt(detector, member.look))
+        except BaseException:
+            member.discard()
+            raise
         with self._changing:
             if self._closed or member.camera not in self.cameras:
                 self.lanes.release(member)
+                member.discard()
                 raise SpecError(f"pipeline {name}: camera {member.camera} was removed meanwhile")
             self.members[name] = member
             self.cameras[member.camera].attach(member.feed)
@@ -245,7 +248,11 @@ class Engine:
             return
         with self._changing:
             fresh = self._member(name, spec, spec.camera or member.camera, member.listener)
-        opened = self.lanes.open(fresh.look)
+        try:
+            opened = self.lanes.open(fresh.look)
+        except BaseException:
+            fresh.discard()
+            raise
         with self._changing:
             fresh.before = member.counts
             self.lanes.move([fresh], opened)
@@ -366,7 +373,7 @@ class Engine:
             camera = self.cameras.get(member.camera)
             if camera is None:
                 return
-            member.feed.set_fps(_lower(fps, camera.spec.fps))
+            member.feed.set_fps(lower(fps, camera.spec.fps))
             self._streams[member.camera].retune()
 
     def look_of(self, spec: PipelineSpec) -> LaneSpec:
@@ -375,34 +382,14 @@ class Engine:
         return LaneSpec(model_of(spec, self._model), appearance)
 
     def _member(self, name: str, spec: PipelineSpec, camera: str, listener: Listener | None) -> Member:
-        watched = self._camera(camera)
-        live = watched.health is not None
-        branches = (
-            Branches(spec.branches, self.branch_lanes, camera, wait=not live) if spec.branches else None
-        )
-        pipeline = Pipeline(spec, camera, stream=self._run if live else "", branches=branches)
-        crop = spec.crop
-        feed = Feed(
-            name,
-            box=Newest() if live else Every(_QUEUED),
-            fps=_lower(spec.fps, watched.spec.fps),
-            max_age_s=spec.max_age if live else None,
-            gate=None if spec.motion_gate is None else MotionGate(spec.motion_gate),
-            view=None if crop is None else lambda frame: crop_frame(frame, crop),
-            patient=not live,
-            clock=self._clock,
-        )
-        ladder = Ladder(spec.degrade, max_age_s=spec.max_age, fps=spec.fps) if spec.degrade else None
-        return Member(
+        return make_member(
             name,
             spec,
-            camera,
-            pipeline,
-            feed,
+            self._camera(camera),
             listener,
             look=self.look_of(spec),
-            live=live,
-            ladder=ladder,
+            branch_lanes=self.branch_lanes,
+            run=self._run,
             clock=self._clock,
         )
 
@@ -455,8 +442,3 @@ class Engine:
     def _expect_open(self) -> None:
         if self._closed:
             raise SpecError("the engine was closed: make another")
-
-
-def _lower(a: float | None, b: float | None) -> float | None:
-    """Return the lower of two rates; None is no limit."""
-    return min((fps for fps in (a, b) if fps is not None), default=None)

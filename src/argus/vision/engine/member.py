@@ -15,6 +15,7 @@ import structlog
 from argus.core.detections import Detections
 from argus.core.errors import ArgusError
 from argus.core.resources.pipeline import PipelineSpec
+from argus.vision.branches.runner import Branches
 from argus.vision.engine.accounting import FrameCounts
 from argus.vision.engine.feed import Feed, Taken
 from argus.vision.engine.ladder import Ladder, Rung
@@ -67,6 +68,7 @@ class Member:
         look: LaneSpec,
         live: bool,
         ladder: Ladder | None = None,
+        branches: Branches | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Put the parts together.
@@ -81,6 +83,7 @@ class Member:
             look: What looks at its frames in full service.
             live: True where old frames are worth nothing.
             ladder: What is given up when the pipeline comes to be late; None: nothing.
+            branches: Those of the pipeline, which are closed with it; None: it has none.
             clock: Monotonic seconds.
         """
         self.name = name
@@ -102,6 +105,7 @@ class Member:
         self._feed = feed
         self.listener = listener
         self._live = live
+        self._branches = branches
         self._clock = clock
         self._finished = False
 
@@ -162,11 +166,18 @@ class Member:
         if self.comparison is not None:
             self.comparison.close()
         still_open = self._pipeline.finish()
+        self.discard()
         if self.listener is not None:
             try:
                 self.listener.finish(still_open)
             except Exception as error:  # noqa: BLE001 - as above
                 self._fail(error)
+
+    def discard(self) -> None:
+        """Give back what was opened for it, and tell nobody; `finish` does so too."""
+        branches, self._branches = self._branches, None
+        if branches is not None:
+            branches.close()
 
     def _fail(self, error: Exception) -> None:
         self.error = str(error) if isinstance(error, ArgusError) else repr(error)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, Self
 
 from argus.core.errors import SpecError
@@ -31,10 +32,6 @@ RESUMED_S: Final = 2.0
 FELT: Final = 0.10
 """Part by which the 95th percentile of the neighbours' ages may rise."""
 
-_SETTLE_S: Final = 25.0
-"""Seconds in which health learns what is usual before the first fault."""
-_WINDOW_S: Final = 10.0
-"""Seconds of healthy life on which a fault's effect is measured, and of the fault at least."""
 _GIVE_UP_S: Final = 10.0
 """Seconds beyond its time after which a fault counts as unseen, a recovery as failed."""
 _TICK_S: Final = 0.02
@@ -101,6 +98,11 @@ class TrialSpec:
     fps: float = 5.0
     model: ModelSpec | None = None
     """None: `builtin:plaza`."""
+    settle_s: float = 25.0
+    """Seconds in which health learns what is usual before the first fault."""
+    window_s: float = 10.0
+    """Seconds of healthy life, before and after, with which the neighbours' ages while a fault lasts are
+    compared; it lasts as long at least. Longer wobbles less."""
 
 
 def choose_faults(names: Sequence[str], kinds: Sequence[CameraKind]) -> tuple[Fault, ...]:
@@ -155,7 +157,7 @@ def run_trial(
         with _Lab(spec, kind) as lab:
             if on_start is not None:
                 on_start(lab.engine)
-            say(f"{kind}: {spec.neighbours + 1} cameras, {_SETTLE_S:g} s to learn what is usual")
+            say(f"{kind}: {spec.neighbours + 1} cameras, {spec.settle_s:g} s to learn what is usual")
             lab.settle(stop)
             for number, fault in enumerate(faults, 1):
                 if stop.is_set():
@@ -204,6 +206,7 @@ class _Lab:
 
     def __init__(self, spec: TrialSpec, kind: CameraKind) -> None:
         self._kind = kind
+        self._settle_s, self._window_s = spec.settle_s, spec.window_s
         self._good = [SyntheticCamera(f"lab-{n}", fps=spec.fps, busy=0.5) for n in range(spec.neighbours)]
         self._bad: LabCamera
         try:
@@ -237,11 +240,11 @@ class _Lab:
 
     def settle(self, stop: threading.Event) -> None:
         """Wait until all is usual."""
-        stop.wait(_SETTLE_S)
+        stop.wait(self._settle_s)
 
     def try_out(self, fault: Fault, stop: threading.Event) -> Outcome:
         """Let the bad camera fail in one way, and heal it."""
-        stop.wait(_WINDOW_S)
+        stop.wait(self._window_s)
         before_s = time.monotonic()
         self._bad.begin(fault.name)
         began_s = time.monotonic()
@@ -254,22 +257,15 @@ class _Lab:
             self.engine.reconnect(BAD)
         back_s = self._wait_for_recovery(healed_s, stop)
         after_s = time.monotonic() + 1.0
-        stop.wait(_WINDOW_S + 1.0)
-        changes = {
-            name: _p95(ages.between(began_s, ended_s))
-            / _p95(ages.between(before_s - _WINDOW_S, before_s) + ages.between(after_s, after_s + _WINDOW_S))
-            - 1.0
-            for name, ages in self._ages.items()
-            if name != BAD
-        }
+        stop.wait(self._window_s + 1.0)
         others = [ages for name, ages in self._ages.items() if name != BAD]
-        during = [age for ages in others for age in ages.between(began_s, ended_s)]
+        during = [ages.between(began_s, ended_s) for ages in others]
         usual = [
-            age
+            ages.between(before_s - self._window_s, before_s)
+            + ages.between(after_s, after_s + self._window_s)
             for ages in others
-            for age in ages.between(before_s - _WINDOW_S, before_s)
-            + ages.between(after_s, after_s + _WINDOW_S)
         ]
+        changes = [_p95(lately) / _p95(else_) - 1.0 for lately, else_ in zip(during, usual, strict=True)]
         return Outcome(
             fault=fault,
             kind=self._kind,
@@ -278,8 +274,8 @@ class _Lab:
             detect_s=None if seen_s is None else seen_s - began_s,
             recovered=back_s is not None,
             recover_s=None if back_s is None else back_s - healed_s,
-            neighbours_p95_change=_p95(during) / _p95(usual) - 1.0 if others else 0.0,
-            worst_neighbour_change=max(changes.values(), default=0.0),
+            neighbours_p95_change=_p95(chain(*during)) / _p95(chain(*usual)) - 1.0 if others else 0.0,
+            worst_neighbour_change=max(changes, default=0.0),
         )
 
     def _watch(self, fault: Fault, began_s: float, stop: threading.Event) -> tuple[CameraState, float | None]:
@@ -295,7 +291,7 @@ class _Lab:
                 seen_s = now_s
             lasted_s = now_s - began_s
             enough = fault.expect is None or seen_s is not None or lasted_s > fault.within_s + _GIVE_UP_S
-            if enough and lasted_s >= (fault.within_s if fault.expect is None else _WINDOW_S):
+            if enough and lasted_s >= (fault.within_s if fault.expect is None else self._window_s):
                 break
             stop.wait(_TICK_S)
         if fault.expect is None and told == "online":
@@ -314,6 +310,6 @@ class _Lab:
         return None
 
 
-def _p95(ages_s: list[float]) -> float:
+def _p95(ages_s: Iterable[float]) -> float:
     ordered = sorted(ages_s)
     return ordered[int(0.95 * (len(ordered) - 1))] if ordered else float("nan")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,11 +24,13 @@ from argus.vision.engine.member import Member
 from argus.vision.engine.notices import Notice
 from argus.vision.engine.outlet import Outlet
 from argus.vision.engine.status import EngineStatus
+from argus.vision.health import HealthPicture
 from argus.vision.models.protocols import Detector
 from argus.vision.results import Event, FrameResult
 from argus.vision.runner.outputs import Outputs, Paths
 from argus.vision.runner.summary import RunSummary
 from argus.vision.sinks.jsonl import EventLines, JsonLines
+from argus.vision.sinks.pictures import encode_picture, write_file
 from argus.vision.sources.hub import open_by_options
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.protocol import Source, SourceInfo
@@ -207,6 +209,7 @@ class _Told:
     def hear(self, notice: Notice) -> None:
         with self._lock:
             self._desks[notice.camera].summary.count_events(notice.events, notice.alerts)
+        self._desks[notice.camera].keep(notice.pictures)
         if self._events is not None:
             self._events.tell(notice.events)
         if self._on_notice is not None:
@@ -231,6 +234,7 @@ class _Desk:
         self.full = False
         """True when the limit was reached."""
         self.summary = RunSummary(info or nothing, watch.model.path)
+        self._snapshots = paths.snapshots
         self._outputs = Outputs(
             paths,
             watch.pipeline,
@@ -266,6 +270,16 @@ class _Desk:
         if self._left is not None and self.outlet.left_out == left_out:
             self._left -= 1
             self.full = self._left == 0
+
+    def keep(self, pictures: Sequence[HealthPicture]) -> None:
+        """Write what the camera showed before and after it fell ill or was well again."""
+        if self._snapshots is None:
+            return
+        for picture in pictures:
+            for when, pixels in (("before", picture.before), ("after", picture.after)):
+                if pixels is not None:
+                    name = f"{picture.type}-{picture.at:%Y%m%dT%H%M%S}-{picture.event_id}-{when}.jpg"
+                    write_file(self._snapshots / name, encode_picture(pixels))
 
     def finish(self, still_open: tuple[Event, ...]) -> None:
         """Finish the files."""

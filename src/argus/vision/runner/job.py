@@ -167,8 +167,15 @@ def lower_rate(a: float | None, b: float | None) -> float | None:
     return min((fps for fps in (a, b) if fps is not None), default=None)
 
 
-def camera_of(job: Job, url: str) -> CameraSpec:
-    """Return the camera that a run means by an address."""
+def camera_of(job: Job, url: str, declared: CameraSpec | None = None) -> CameraSpec:
+    """Return the camera that a run means by an address or a file declares; options win over the file."""
+    if declared is not None:
+        reconnect = declared.reconnect
+        if job.retries >= 0:
+            reconnect = reconnect.model_copy(update={"max_retries": job.retries})
+        return declared.model_copy(
+            update={"reconnect": reconnect, "fps": declared.fps if job.fps is None else job.fps}
+        )
     wanted = {"url": url, "fps": job.fps, "reconnect": {"max_retries": job.retries}}
     return CameraSpec.read(wanted, f"camera {mask_url(url)}")
 

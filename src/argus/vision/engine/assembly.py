@@ -1,0 +1,87 @@
+"""Putting a pipeline together as its spec says: steps, branches, gate, crop, rate and ladder.
+
+Where it stands among cameras and lanes is `engine`; what its parts do is theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from argus.core.resources.pipeline import PipelineSpec
+from argus.vision.branches.lanes import BranchLanes
+from argus.vision.branches.runner import Branches
+from argus.vision.crop_view import crop_frame
+from argus.vision.engine.boxes import Every, Newest
+from argus.vision.engine.camera import EngineCamera
+from argus.vision.engine.feed import Feed
+from argus.vision.engine.ladder import Ladder
+from argus.vision.engine.member import Listener, Member
+from argus.vision.engine.models import LaneSpec
+from argus.vision.gate import MotionGate
+from argus.vision.pipeline import Pipeline
+
+_QUEUED: Final = 8
+"""Frames of a recording that wait for their model."""
+
+
+def make_member(
+    name: str,
+    spec: PipelineSpec,
+    camera: EngineCamera,
+    listener: Listener | None,
+    *,
+    look: LaneSpec,
+    branch_lanes: BranchLanes,
+    run: str,
+    clock: Callable[[], float],
+) -> Member:
+    """Return a pipeline that is ready to be looked at; it has neither frames nor a lane yet.
+
+    Args:
+        name: The pipeline's.
+        spec: What it is to do.
+        camera: Whose frames it will take; newest alone of what is live, every one of a recording.
+        listener: Takes the results.
+        look: What looks at its frames in full service.
+        branch_lanes: Where the models of branches are opened.
+        run: Tells this run from others in the ids of a live camera's events.
+        clock: Monotonic seconds.
+
+    Raises:
+        SpecError: a branch or a step of the ladder cannot be.
+    """
+    live = camera.health is not None
+    ladder = Ladder(spec.degrade, max_age_s=spec.max_age, fps=spec.fps) if spec.degrade else None
+    branches = None
+    if spec.branches:
+        branches = Branches(spec.branches, branch_lanes, camera.name, wait=not live)
+    crop = spec.crop
+    feed = Feed(
+        name,
+        box=Newest() if live else Every(_QUEUED),
+        fps=lower(spec.fps, camera.spec.fps),
+        max_age_s=spec.max_age if live else None,
+        gate=None if spec.motion_gate is None else MotionGate(spec.motion_gate),
+        view=None if crop is None else lambda frame: crop_frame(frame, crop),
+        patient=not live,
+        clock=clock,
+    )
+    return Member(
+        name,
+        spec,
+        camera.name,
+        Pipeline(spec, camera.name, stream=run if live else "", branches=branches),
+        feed,
+        listener,
+        look=look,
+        live=live,
+        ladder=ladder,
+        branches=branches,
+        clock=clock,
+    )
+
+
+def lower(a: float | None, b: float | None) -> float | None:
+    """Return the lower of two rates; None is no limit."""
+    return min((fps for fps in (a, b) if fps is not None), default=None)

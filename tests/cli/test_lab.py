@@ -1,0 +1,28 @@
+"""`argus lab`, as far as it is quick: what it knows and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from argus.vision.lab import FAULTS
+from tests.cli.conftest import Argus
+
+
+def test_the_faults_can_be_listed(argus: Argus) -> None:
+    done = argus("lab", "--list")
+    assert done.code == 0
+    assert [line.split()[0] for line in done.out.splitlines()] == [fault.name for fault in FAULTS]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("freezes",), "did you mean 'freeze'"),
+        (("kill", "--camera", "synthetic"), "a camera of kind 'synthetic' cannot do 'kill'"),
+        (("--camera", "usb"), "take synthetic, rtsp, both"),
+    ],
+)
+def test_what_cannot_be_is_said(argus: Argus, arguments: tuple[str, ...], message: str) -> None:
+    done = argus("lab", *arguments)
+    assert done.code == 2
+    assert message in " ".join(done.err.split())
