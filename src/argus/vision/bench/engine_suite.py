@@ -126,8 +126,8 @@ def _fleet(weights: str, clip: str, chosen: str) -> list[Row]:
         )
         rows.append(
             Row(
-                f"{title}: looked at, max/min",
-                note["looked_max_over_min"],
+                f"{title}: processed, max/min",
+                note["processed_max_over_min"],
                 "",
                 goal=1.1,
                 better="lower",
