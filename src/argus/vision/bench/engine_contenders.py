@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -89,8 +90,6 @@ def engine_fleet(work: Work) -> Took:
     folder = tempfile.mkdtemp()
     clip = still_clip(Path(folder) / "still.mp4")
     cpu_s, wall_s = 0.0, 0.0
-    import time
-
     from argus.vision.runner.job import leave_cores_to_the_engine
 
     leave_cores_to_the_engine()
@@ -159,8 +158,10 @@ def _run(work: Work, cameras: MemoryCameras, *, live: bool, open_model: OpenMode
         for n in range(work.cameras):
             engine.add_camera(f"cam{n}", CameraSpec(url=f"mem:{n}"), live=live)
             engine.add_pipeline(f"cam{n}", PipelineSpec(), camera=f"cam{n}", listener=listener)
-        # From here on all cameras are there: before, there was nobody to share a batch with.
         lane, members = engine.lanes.all[0].lane, list(engine.members.values())
+        # Counted from when all cameras are there: before, there was nobody to share a batch with.
+        while not all(m.counts.processed for m in members):
+            time.sleep(0.01)
         batches, frames = lane.counts.batches, lane.counts.frames
         before = [m.counts.processed for m in members]
         if not listener.done.wait(600):
@@ -203,8 +204,6 @@ def _look_at(detector: Detector, pictures: list[Any]) -> None:
 
 def _capacity(work: Work) -> float:
     """Return the frames per second that the model looks at, measured for a moment."""
-    import time
-
     detector = open_detector(LaneSpec(_model(work)))
     try:
         pictures = decoded(work.video, work.batch)
