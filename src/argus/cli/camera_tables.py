@@ -66,8 +66,8 @@ class CamerasNow:
         return (processed - before) / (now_s - since_s) if now_s > since_s else 0.0
 
 
-def sums(watched: Watched, shared: list[str]) -> list[Table]:
-    """Return what became of each camera, and which files were written, as tables for people."""
+def sums(watched: Watched) -> list[Table]:
+    """Return what became of each camera as tables for people."""
     left = {"camera", "state"}
     titles = [
         "camera",
@@ -106,10 +106,13 @@ def sums(watched: Watched, shared: list[str]) -> list[Table]:
     facts = Table(show_header=False, box=None, pad_edge=False)
     facts.add_row(Text("model", "bold cyan"), Text(watched.summaries[0].model))
     facts.add_row(Text("time", "bold cyan"), f"{max(s.wall_s for s in watched.summaries):.1f} s")
-    own = [path for summary in watched.summaries for path in summary.outputs]
-    for path in dict.fromkeys([*own, *shared]):
-        facts.add_row(Text("wrote", "bold cyan"), Text(path))
     return [table, facts]
+
+
+def written(watched: Watched, shared: list[str]) -> list[str]:
+    """Return the files, each once; paths are printed whole, which no table does."""
+    own = [path for summary in watched.summaries for path in summary.outputs]
+    return list(dict.fromkeys([*own, *shared]))
 
 
 def _ended(summary: RunSummary, state: str, *, given_up: bool) -> str:

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from argus.cli.camera_tables import CamerasNow, sums
+from argus.cli.camera_tables import CamerasNow, sums, written
 from argus.cli.job import say_default_model, stopping_on_signals
 from argus.cli.notices import say_notice
 from argus.cli.tables import show
@@ -110,7 +110,9 @@ def watch_in_terminal(
     if json:
         typer.echo(json_format.dumps(to_json(watched, shared), indent=2))
     elif not quiet:
-        show(*sums(watched, shared))
+        show(*sums(watched))
+        for path in written(watched, shared):
+            typer.echo(f"wrote  {path}")
     for name, error in watched.given_up.items():
         text = f"error: camera {name} was given up: {error}"
         errors.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
