@@ -19,7 +19,7 @@ from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.protocol import SourceCounters, SourceInfo
 from argus.vision.sources.reading import ReadSource, Shot
 from argus.vision.sources.reconnecting import Retries, reconnect_delay_s
-from argus.vision.sources.shared import StreamSpec
+from argus.vision.sources.sharing import StreamSpec
 from tests.sources.settling import comes_true, descriptors_and_threads
 
 _PICTURE = ArrayPicture(np.zeros((24, 32, 3), np.uint8))

@@ -14,7 +14,8 @@ from dataclasses import fields
 from argus.vision.sources.opening import open_source
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.protocol import Source
-from argus.vision.sources.shared import Open, SharedStream, StreamReader, StreamSpec
+from argus.vision.sources.shared import SharedStream
+from argus.vision.sources.sharing import Open, StreamReader, StreamSpec
 
 
 def open_by_options(url: str, options: SourceOptions) -> Source:
@@ -51,17 +52,26 @@ class Hub:
             stream = self._streams.get(spec.key)
             if stream is None:
                 stream = self._streams[spec.key] = SharedStream(spec, self._open, clock=self._clock)
-        stream.join(reader)
+            standing = stream.enlist(reader)
+        if standing.ended is not None:
+            reader.ended(*standing.ended)
+        elif standing.info is not None:
+            reader.online(standing.info)
+        stream.retune()
         return stream
 
     def leave(self, stream: SharedStream, reader: StreamReader) -> None:
         """Read it no longer; returns at once, also where the stream's thread is stuck in a call."""
         with self._lock:
-            if len(stream.readers) == 1 and stream.readers[0] is reader:
+            last = not stream.strike(reader)
+            if last:
                 # Who comes now opens anew: this one is closing.
                 self._streams.pop(stream.spec.key, None)
                 self._leaving = [s for s in self._leaving if s.threads] + [stream]
-        stream.leave(reader)
+        if last:
+            stream.close()
+        else:
+            stream.retune()
 
     def tick(self) -> None:
         """Look after streams whose calls are stuck; to be called a few times a second."""

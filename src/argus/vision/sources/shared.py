@@ -12,21 +12,17 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from argus.core.errors import SourceError, SourceUnreachable
 from argus.core.frame import Frame
-from argus.core.resources.camera import ReconnectSpec
 from argus.core.urls import mask_url
 from argus.vision.sources.knocking import knock
-from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.protocol import Source, SourceInfo
 from argus.vision.sources.reconnecting import Retries
-
-Open = Callable[[str, SourceOptions], Source]
+from argus.vision.sources.sharing import Open, Standing, StreamCounts, StreamReader, StreamSpec
 
 _KNOCK_S: Final = 0.7
 """How long an address may take to say that somebody is there, before a stream is opened again."""
@@ -37,78 +33,6 @@ _LEFT: Final = 2
 _CLOSING_S: Final = 5.0
 _BEHIND_S: Final = 1.0
 """A played recording that is so late goes on from where it is."""
-
-
-class StreamReader(Protocol):
-    """Who reads a shared stream. All calls come from the stream's thread and must be quick."""
-
-    @property
-    def fps(self) -> float | None:
-        """Frames per second that are enough; None wants all."""
-        ...
-
-    def connecting(self) -> None:
-        """Hear that the stream is being opened."""
-        ...
-
-    def online(self, info: SourceInfo) -> None:
-        """Hear that it is open."""
-        ...
-
-    def frame(self, frame: Frame) -> None:
-        """Take the next frame: index and time go on over breaks."""
-        ...
-
-    def corrupt(self, count: int) -> None:
-        """Hear of frames that could not be decoded."""
-        ...
-
-    def disconnected(self, error: SourceError, retry_in_s: float | None) -> None:
-        """Hear that it broke off or could not be opened, and when it is tried again; None: never."""
-        ...
-
-    def ended(self, error: SourceError | None) -> None:
-        """Hear that no frame will come any more: a recording's end, or a camera given up."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class StreamSpec:
-    """What is read, and how."""
-
-    url: str = field(repr=False)
-    options: SourceOptions
-    reconnect: ReconnectSpec = field(default_factory=ReconnectSpec)
-    paced: bool = False
-    """Play a recording at its own speed, as a camera would."""
-    insists: bool = True
-    """False gives up where the very first opening fails."""
-    alone: str = ""
-    """Shared only with specs that say the same; who wants every frame of a recording must not come later."""
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What makes two specs one stream; how patient it is, the first reader says."""
-        return (
-            self.url,
-            self.options.decoder,
-            self.options.transport,
-            self.options.loop,
-            self.paced,
-            self.alone,
-        )
-
-
-@dataclass(slots=True)
-class StreamCounts:
-    """What a stream met over all its connections."""
-
-    decoded: int = 0
-    corrupt: int = 0
-    connections: int = 0
-    breaks: int = 0
-    left: int = 0
-    """Threads that were left to themselves because a call did not come back."""
 
 
 class _Connection:
@@ -131,7 +55,7 @@ class SharedStream:
     """See the module. Safe from any thread."""
 
     def __init__(self, spec: StreamSpec, open_: Open, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin closed; the first `join` opens."""
+        """Begin closed; the first reader opens it."""
         self.spec = spec
         self.counts = StreamCounts()
         self.info: SourceInfo | None = None
@@ -164,34 +88,34 @@ class SharedStream:
         """Threads that are alive, those left to themselves included."""
         return sum(t.is_alive() for t in self._threads)
 
-    def join(self, reader: StreamReader) -> None:
-        """Read along."""
+    def enlist(self, reader: StreamReader) -> Standing:
+        """Let a reader read along, and say what it missed; returns at once.
+
+        Not after the last reader was struck: that is `Hub`'s to see.
+        """
         with self._lock:
             self._readers = (*self._readers, reader)
-            ended, info = self._ended, self.info
-            if self._connection is None and ended is None:
+            standing = Standing(self.info, self._ended)
+            if self._connection is None and self._ended is None:
                 self._begin()
-        if ended is not None:
-            reader.ended(*ended)
-        elif info is not None:
-            reader.online(info)
-        self.retune()
+        return standing
 
-    def leave(self, reader: StreamReader) -> int:
-        """Read no longer; return how many are left. The last one closes the stream."""
+    def strike(self, reader: StreamReader) -> int:
+        """Give a reader nothing more; return how many are left. After the last one `close` is due."""
         with self._lock:
             self._readers = tuple(r for r in self._readers if r is not reader)
             left = len(self._readers)
-            connection = self._connection
-            if not left:
-                self._stopping = True
-        if not left:
-            self._wake.set()
-            if connection is not None and connection.source is not None:
-                connection.source.close()
-        else:
-            self.retune()
+            self._stopping = self._stopping or not left
         return left
+
+    def close(self) -> None:
+        """End; returns at once, also where a call is stuck, and `wait` waits. Idempotent."""
+        with self._lock:
+            self._stopping = True
+            connection = self._connection
+        self._wake.set()
+        if connection is not None and connection.source is not None:
+            connection.source.close()
 
     def retune(self) -> None:
         """Ask the source for as many frames as its most demanding reader wants."""
@@ -310,7 +234,6 @@ class SharedStream:
         connection.source = source
         if not self._wanted(connection):
             return
-        self.info = source.info
         self._recording = not source.info.live
         self.counts.connections += 1
         now_s = self._clock()
@@ -320,7 +243,9 @@ class SharedStream:
         base_s = max(self._last_s, now_s - self._first_s) if source.info.live else self._last_s
         base_index = self._next_index
         self.retune()
-        for reader in self._readers:
+        with self._lock:
+            self.info, readers = source.info, self._readers
+        for reader in readers:
             reader.online(source.info)
         self._said = ""
         connection.enter("read")
