@@ -355,3 +355,40 @@ def test_the_models_of_branches_are_given_back_with_their_pipeline(engine: Engin
     assert len(engine.branch_lanes.stats) == 1
     engine.remove_pipeline("one")
     assert engine.branch_lanes.stats == {}
+
+
+def test_a_frame_that_cannot_be_cut_costs_itself_and_no_stream(watch: Watch, engine: Engine) -> None:
+    one = watch("one")
+    assert one.waits_for(2)
+    feed = engine.members["one"].feed
+
+    class Sour:
+        """A gate that fails at odd frames."""
+
+        def passes(self, frame: Frame, now_s: float) -> bool:
+            if frame.index % 2:
+                raise ValueError("this picture has no pixels")
+            return True
+
+        def saw(self, followed: int) -> None:
+            """Nothing to learn."""
+
+    feed.gate = Sour()
+    assert comes_true(lambda: feed.counts.corrupt >= 3)
+    assert one.waits_for(3)
+    counts = feed.counts
+    assert counts.decoded == counts.ended + counts.on_the_way
+    assert engine.status().cameras[0].connections == 1
+
+
+def test_who_joins_while_the_last_one_leaves_gets_frames(engine: Engine, watch: Watch) -> None:
+    for turn in range(10):
+        first = watch(f"first-{turn}")
+        assert first.waits_for(1)
+        leaving = threading.Thread(target=engine.remove_camera, args=(f"first-{turn}",))
+        leaving.start()
+        second = watch(f"second-{turn}")
+        leaving.join()
+        assert second.waits_for(2)
+        assert len(engine.hub.streams) == 1
+        engine.remove_camera(f"second-{turn}")

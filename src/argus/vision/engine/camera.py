@@ -11,6 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
+import structlog
+
 from argus.core.errors import SourceError
 from argus.core.frame import Frame
 from argus.core.resources.camera import CameraSpec
@@ -123,7 +125,10 @@ class EngineCamera:
         self.decoded += 1
         self.latest = frame
         if self.health is not None:
-            self.health.frame(frame, self._clock(), frame.captured_at)
+            try:
+                self.health.frame(frame, self._clock(), frame.captured_at)
+            except Exception:  # noqa: BLE001 - a picture that cannot be judged is still one to be looked at
+                structlog.get_logger().exception("camera.not_judged", camera=self.name)
             self.speak()
         for feed in self._feeds:
             feed.offer(frame)

@@ -36,8 +36,11 @@ from argus.vision.engine.status import EngineStatus
 from argus.vision.models.protocols import Detector
 from argus.vision.sources.hub import Hub, open_by_options
 from argus.vision.sources.options import SourceOptions
-from argus.vision.sources.shared import Open, SharedStream, StreamSpec
+from argus.vision.sources.shared import SharedStream
+from argus.vision.sources.sharing import Open, StreamSpec
 
+_FINISH_S: Final = 30.0
+"""How long a pipeline that ends waits for its model to hand out what is under way."""
 _DEFAULT: Final = ModelSpec.read({"path": "builtin:people"}, "model")
 
 
@@ -338,15 +341,15 @@ class Engine:
 
         Cameras never end, unless they are given up.
         """
-        until = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
-            members = list(self.members.values())
-            over = all(m.feed.over or m.error is not None for m in members)
-            if over and all(c.over.is_set() for c in list(self.cameras.values())):
-                return True
-            if until is not None and time.monotonic() >= until:
-                return False
-            time.sleep(0.01)
+        until = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+
+        def left_s() -> float:
+            return min(max(0.0, until - time.monotonic()), threading.TIMEOUT_MAX)
+
+        cameras, members = list(self.cameras.values()), list(self.members.values())
+        return all(camera.over.wait(left_s()) for camera in cameras) and all(
+            member.feed.wait_over(left_s()) for member in members
+        )
 
     def close(self) -> None:
         """End everything in good order; idempotent."""
@@ -409,9 +412,7 @@ class Engine:
 
     def _finish(self, member: Member) -> None:
         """Wait for what is under way and tell what is open."""
-        until = time.monotonic() + 30.0
-        while not member.feed.over and time.monotonic() < until:
-            time.sleep(0.002)
+        member.feed.wait_over(_FINISH_S)
         self.lanes.release(member)
         member.finish()
 

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+import structlog
+
 from argus.core.frame import Frame
 from argus.vision.engine.accounting import Fate, FrameCounts
 from argus.vision.engine.boxes import Box, Newest, Waiting
@@ -92,6 +94,7 @@ class Feed:
         self._flying = 0
         self._closed = False
         self._complete = False
+        self._log = structlog.get_logger()
 
     @property
     def counts(self) -> FrameCounts:
@@ -113,7 +116,7 @@ class Feed:
     def over(self) -> bool:
         """True when no frame waits, none is being looked at, and none will come."""
         with self._changed:
-            return (self._complete or self._closed) and not self._flying and not len(self._box)
+            return self._is_over()
 
     @property
     def taker(self) -> Taker | None:
@@ -124,6 +127,17 @@ class Feed:
     def fps(self) -> float | None:
         """Frames per second at most."""
         return self._rate.fps
+
+    def wait_over(self, timeout_s: float) -> bool:
+        """Wait until `over`; return whether it is."""
+        until = time.monotonic() + timeout_s
+        with self._changed:
+            while not self._is_over():
+                left_s = until - time.monotonic()
+                if left_s <= 0:
+                    return False
+                self._changed.wait(left_s)
+            return True
 
     def set_fps(self, fps: float | None) -> None:
         """Change the rate, from the next frame on."""
@@ -152,10 +166,17 @@ class Feed:
                 return
             self._counts.decoded += 1
         now_s = self._clock()
-        if self._view is not None:
-            frame = self._view(frame)
-        # Outside of the lock: the gate looks at pixels, and a lane must not wait for that.
-        if self.gate is not None and not self.gate.passes(frame, now_s):
+        try:
+            if self._view is not None:
+                frame = self._view(frame)
+            # Outside of the lock: the gate looks at pixels, and a lane must not wait for that.
+            passes = self.gate is None or self.gate.passes(frame, now_s)
+        except Exception:  # noqa: BLE001 - a picture that cannot be cut or compared is no harm to the others
+            self._log.exception("frame.not_looked_at", pipeline=self.name)
+            with self._changed:
+                self._counts.corrupt += 1
+            return
+        if not passes:
             with self._changed:
                 self._counts.gated += 1
             return
@@ -201,6 +222,7 @@ class Feed:
         """Hear that no further frame will be offered."""
         with self._changed:
             self._complete = True
+            self._changed.notify_all()
             taker = self._taker
         if taker is not None:
             taker.notify()
@@ -228,6 +250,9 @@ class Feed:
             taker = self._taker
         if taker is not None:
             taker.notify()
+
+    def _is_over(self) -> bool:
+        return (self._complete or self._closed) and not self._flying and not len(self._box)
 
     def _landed(self) -> None:
         self._flying -= 1

@@ -23,6 +23,7 @@ from argus.core.resources.track import TrackSpec
 from argus.core.urls import mask_url
 from argus.vision.branches.lanes import BranchLanes
 from argus.vision.branches.runner import Branches
+from argus.vision.engine.assembly import lower
 from argus.vision.engine.notices import Notice
 from argus.vision.models import load_detector, load_embedder
 from argus.vision.models.appearance import DetectorWithAppearance
@@ -115,7 +116,7 @@ def run_job(
     _refuse_one_file_for_two(job)
     spec, model = resolve(job)
     with contextlib.ExitStack() as held:
-        source = held.enter_context(open_source(job.source, fps=lower_rate(job.fps, spec.fps), name=job.name))
+        source = held.enter_context(open_source(job.source, fps=lower(job.fps, spec.fps), name=job.name))
         spec = _fit_to_source(spec, source, job)
         if on_open is not None:
             on_open(source.info)
@@ -160,11 +161,6 @@ def run_job(
         )
     outputs.conclude(summary)
     return summary
-
-
-def lower_rate(a: float | None, b: float | None) -> float | None:
-    """Return the lower of two rates; None is no limit."""
-    return min((fps for fps in (a, b) if fps is not None), default=None)
 
 
 def camera_of(job: Job, url: str, declared: CameraSpec | None = None) -> CameraSpec:
