@@ -1,0 +1,328 @@
+"""One process in the supervisor's charge, from `add` to `remove`: what happens to it, and what follows.
+
+Lives in the supervisor's thread. Decisions are `restarts` and `pulse`, calls to the system are `child`;
+here they come together.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+import msgspec
+import structlog
+
+from argus.processes.child import Child, NotStarted
+from argus.processes.endings import exit_text, last_line, one_line, place_in
+from argus.processes.house import House
+from argus.processes.pulse import Pulse
+from argus.processes.restarts import History
+from argus.processes.rounds import Timer
+from argus.processes.spec import ProcessSpec, ProcessStatus, State
+from argus.processes.words import Beat, Drain, Failed, FromChild, Hello, Ready, Tell, encoded
+
+Wish = Literal["stop", "start again", "be gone"]
+"""What was asked for by somebody, other than by the policy."""
+_DRAIN: Final = encoded(Drain())
+_LET_GO_S: Final = 10.0
+_DUMP_S: Final = 1.0
+_DUMP_PAUSE_S: Final = 0.1
+_TAIL: Final = 8192
+_LONGEST_DUMP: Final = 256 * 1024
+
+
+class Charge:
+    """See the module. All but the making of it is for the supervisor's thread."""
+
+    def __init__(self, spec: ProcessSpec, house: House, changed: Callable[[Charge], None]) -> None:
+        """Wait for `begin`; `changed` is called when `status` is another, or when it is `gone`."""
+        self.spec = spec
+        self.status = ProcessStatus(name=spec.name, state="starting", since=time.monotonic())
+        self.gone = False
+        self._house = house
+        self._changed = changed
+        self._history = History()
+        self._child: Child | None = None
+        self._pulse = Pulse(0.0, None, None)
+        self._thread: int | None = None
+        self._wish: Wish | None = None
+        self._timer: Timer | None = None
+        self._start_at: float | None = None
+        self._kill_at: float | None = None
+        self._dump_until: float | None = None
+        self._blame = ""
+        self._killed = False
+        self._let_go_at = 0.0
+        self._last_words = ""
+        self._tail = bytearray()
+        self._dump = bytearray()
+        self._began_s = 0.0
+        self._log = structlog.get_logger().bind(process=spec.name)
+
+    def begin(self) -> None:
+        """Start it for the first time, unless something else was wished meanwhile."""
+        if self._wish is None:
+            self._start(by_itself=False)
+
+    def wish(self, wish: Wish) -> None:
+        """Let it end, as somebody asks for: for now, for good, or to be started again."""
+        if self._wish == "be gone":
+            return
+        self._wish = wish
+        if self._child is None:
+            self._follow_wish(self.status.reason, self.status.detail)
+        elif self._kill_at is None:
+            self._child.send(_DRAIN)
+            self._watch_line()
+            # A program that knows of us ends what it has started itself, in good order.
+            self._child.terminate(group=not self._pulse.heard)
+            self._kill_at = time.monotonic() + self.spec.drain_s
+            self._arm()
+
+    def tell(self, data: bytes) -> None:
+        """Send it a message, encoded; lost where it does not run or has long not listened."""
+        if self._child is None or not self._child.send(data):
+            self._log.warning("process.not_told", bytes=len(data))
+        else:
+            self._watch_line()
+
+    def oversleep(self, now_s: float) -> None:
+        """Hear that the supervisor was not awake for a while."""
+        self._pulse.oversleep(now_s)
+
+    def _start(self, *, by_itself: bool) -> None:
+        self._begin()
+        self._set(starts=self.status.starts + 1, restarts=self.status.restarts + by_itself)
+        try:
+            self._house.open_log(self.spec)
+            child = Child(self.spec, self._house.environment(self.spec))
+        except NotStarted as error:
+            self._over(str(error), "", well=False)
+            return
+        self._child = child
+        self._house.standby.born(child.pid)
+        rounds = self._house.rounds
+        rounds.watch(child.pidfd, self._on_end)
+        rounds.watch(child.line.fileno(), self._on_line)
+        rounds.watch(child.dump, self._on_dump)
+        if child.output >= 0:
+            rounds.watch(child.output, self._on_output)
+        self._set("running" if self._pulse.ready else "starting", pid=child.pid)
+        self._arm()
+
+    def _begin(self) -> None:
+        now_s = time.monotonic()
+        self._began_s = now_s
+        self._pulse = Pulse(now_s, self.spec.start_deadline_s, self.spec.hang_after_s)
+        self._thread = self._start_at = self._kill_at = self._dump_until = None
+        self._blame = self._last_words = ""
+        self._killed = False
+        self._tail.clear()
+        self._dump.clear()
+
+    def _on_line(self) -> None:
+        if self._child is None:
+            return
+        self._child.flush()
+        before = self._child.heard_bytes
+        words = self._child.hear()
+        if words is None:
+            self._house.rounds.unwatch(self._child.line.fileno())
+            return
+        self._watch_line()
+        if self._pulse.heard and self._child.heard_bytes > before:
+            # Also half of a message is a sign of life: the next beat stands behind it.
+            self._pulse.speak(time.monotonic())
+        self._understand(words)
+        self._look()
+
+    def _watch_line(self) -> None:
+        assert self._child is not None
+        self._house.rounds.watch(self._child.line.fileno(), self._on_line, write=self._child.unsent)
+
+    def _understand(self, words: list[FromChild]) -> None:
+        now_s = time.monotonic()
+        for word in words:
+            match word:
+                case Hello(thread):
+                    self._thread = thread
+                    self._pulse.speak(now_s)
+                case Beat(busy_s):
+                    self._pulse.beat(now_s, busy_s)
+                case Ready():
+                    self._pulse.be_ready(now_s)
+                    if self.status.state == "starting":
+                        self._set("running")
+                case Failed(reason):
+                    self._last_words = one_line(reason)
+                case Tell(message):
+                    self._house.said(self.spec.name, message)
+
+    def _on_output(self) -> None:
+        if self._child is None:
+            return
+        data = self._child.read_output()
+        if data is None:
+            self._house.rounds.unwatch(self._child.output)
+        else:
+            self._keep_output(data)
+
+    def _keep_output(self, data: bytes) -> None:
+        self._tail = (self._tail + data)[-_TAIL:]
+        self._house.print(self.spec, data)
+
+    def _on_dump(self) -> None:
+        if self._child is None:
+            return
+        data = self._child.read_dump()
+        if data is None:
+            self._house.rounds.unwatch(self._child.dump)
+            return
+        self._keep_dump(data)
+        if self._dump_until is not None:
+            self._dump_until = min(self._dump_until, time.monotonic() + _DUMP_PAUSE_S)
+            self._arm()
+
+    def _keep_dump(self, data: bytes) -> None:
+        self._dump = (self._dump + data)[-_LONGEST_DUMP:]
+
+    def _on_time(self) -> None:
+        self._timer = None
+        self._look()
+
+    def _look(self) -> None:
+        """Do what is due."""
+        now_s = time.monotonic()
+        if self._child is None:
+            if self._start_at is not None and now_s >= self._start_at:
+                self._start(by_itself=True)
+        elif self._killed:
+            if now_s >= self._let_go_at:
+                # It waits in the kernel, for a disk or a device that does not answer, and will run no line of
+                # its program any more: its work may go on elsewhere.
+                self._blame += ", and the kernel has not let go of it yet"
+                self._bury(self._child)
+        elif self._dump_until is not None:
+            if self._kill_at is None and self._pulse.verdict(now_s) is None:
+                self._log.warning("process.came_round", was=self._blame)
+                self._blame, self._dump_until = "", None
+            elif now_s >= self._dump_until:
+                self._kill()
+        elif self._kill_at is not None:
+            if now_s >= self._kill_at:
+                self._end_it(f"did not end within {self.spec.drain_s:g} s of being asked to")
+        elif (verdict := self._pulse.verdict(now_s)) is not None:
+            self._end_it(verdict)
+        self._arm()
+
+    def _end_it(self, blame: str) -> None:
+        """Kill it, once it has said where it is, if it can."""
+        assert self._child is not None
+        self._blame = blame
+        if self._child.halted:
+            self._blame += " (it is stopped by a signal or a debugger)"
+            self._kill()
+        elif self._pulse.heard:
+            self._dump.clear()
+            self._child.ask_for_traceback()
+            self._dump_until = time.monotonic() + _DUMP_S
+        else:
+            self._kill()
+
+    def _kill(self) -> None:
+        assert self._child is not None
+        self._killed = True
+        self._dump_until = None
+        self._let_go_at = time.monotonic() + _LET_GO_S
+        self._child.kill()
+
+    def _arm(self) -> None:
+        """Be called when the next thing is due."""
+        due = self._start_at
+        if self._child is not None and not self._killed:
+            due = self._dump_until or self._kill_at or self._pulse.next_look_s()
+        elif self._child is not None:
+            due = self._let_go_at
+        if self._timer is not None:
+            if due is not None and self._timer.at_s <= due:
+                return  # comes early and looks again; else every beat would make a timer
+            self._timer.cancel()
+            self._timer = None
+        if due is not None:
+            self._timer = self._house.rounds.at(due, self._on_time)
+
+    def _on_end(self) -> None:
+        if self._child is not None:
+            self._child.kill()  # what it has left of its group
+            self._bury(self._child)
+
+    def _bury(self, child: Child) -> None:
+        code = child.reap()
+        words, output, dump = child.last_words()
+        self._understand(words)
+        if output:
+            self._keep_output(output)
+        self._keep_dump(dump)
+        rounds = self._house.rounds
+        for fd in (child.pidfd, child.line.fileno(), child.dump, child.output):
+            rounds.unwatch(fd)
+        child.close()
+        self._child = None
+        self._house.standby.buried(child.pid)
+        if child.garbled:
+            self._log.warning("process.garbled", lines=child.garbled)
+        detail = self._dump.decode(errors="replace").strip()
+        self._over(self._reason(code, detail), detail, well=code == 0 and not self._last_words)
+
+    def _reason(self, code: int, detail: str) -> str:
+        if self._blame:
+            place = place_in(detail, self._thread)
+            return f"{self._blame}, at {place}" if place else self._blame
+        if self._wish is not None:
+            return "stopped"
+        told = self._last_words
+        if not told and code < 0:
+            place = place_in(detail, None)
+            told = f"at {place}" if place else ""
+        elif not told and code > 0:
+            told = last_line(bytes(self._tail))
+        return f"{exit_text(code)}: {told}" if told else exit_text(code)
+
+    def _over(self, reason: str, detail: str, *, well: bool) -> None:
+        now_s = time.monotonic()
+        self._history = self._history.after_run(now_s - self._began_s, self.spec.restart)
+        if detail and self.spec.log is not None:
+            self._house.print(self.spec, f"\n{self.spec.name}: {reason}\n{detail}\n".encode())
+        if self.status.pid is not None:
+            self._house.ended(self.spec.name, reason)
+        if self._wish is not None:
+            self._follow_wish(reason, detail)
+            return
+        verdict = self._history.verdict(well=well, policy=self.spec.restart)
+        if verdict.state == "backing-off":
+            self._start_at = now_s + verdict.wait_s
+        if not well:
+            self._log.warning("process.ended", reason=reason, state=verdict.state, wait_s=verdict.wait_s)
+        self._set(verdict.state, pid=None, reason=reason, detail=detail)
+        self._arm()
+
+    def _follow_wish(self, reason: str, detail: str) -> None:
+        """Do what was asked for; the process does not run."""
+        wish, self._start_at = self._wish, None
+        if wish == "start again":
+            self._wish = None
+            self._history = History()
+            self._set("starting", pid=None, reason=reason, detail=detail)
+            self._start(by_itself=False)
+            return
+        self.gone = wish == "be gone"
+        over = self.status.over and self.status.pid is None
+        self._set(None if over else "stopped", pid=None, reason=reason, detail=detail)
+        self._arm()
+
+    def _set(self, state: State | None = None, **changes: Any) -> None:
+        if state is not None and state != self.status.state:
+            changes.update(state=state, since=time.monotonic())
+        self.status = msgspec.structs.replace(self.status, **changes)
+        self._changed(self)
