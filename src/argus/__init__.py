@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from argus.core.frame import Frame
     from argus.core.resources.model import ModelSpec
     from argus.core.resources.pipeline import PipelineSpec
+    from argus.flow.node import ConsumerNode, FusionNode, GatewayNode, ProducerNode, SinkNode
+    from argus.flow.qos import QoS
+    from argus.flow.system import System, run
     from argus.vision.draw import Annotator
     from argus.vision.models import load_classifier, load_detector, load_embedder, load_model
     from argus.vision.pipeline import Pipeline
@@ -29,20 +32,28 @@ _HOMES = {
     "Alert": "argus.vision.results",
     "Annotator": "argus.vision.draw",
     "ArgusError": "argus.core.errors",
+    "ConsumerNode": "argus.flow.node",
     "Detections": "argus.core.detections",
     "Event": "argus.vision.results",
     "Frame": "argus.core.frame",
     "FrameResult": "argus.vision.results",
+    "FusionNode": "argus.flow.node",
+    "GatewayNode": "argus.flow.node",
     "Job": "argus.vision.runner.job",
     "ModelSpec": "argus.core.resources.model",
     "Pipeline": "argus.vision.pipeline",
     "PipelineSpec": "argus.core.resources.pipeline",
+    "ProducerNode": "argus.flow.node",
+    "QoS": "argus.flow.qos",
+    "SinkNode": "argus.flow.node",
+    "System": "argus.flow.system",
     "load_classifier": "argus.vision.models",
     "load_detector": "argus.vision.models",
     "load_embedder": "argus.vision.models",
     "load_model": "argus.vision.models",
     "load_tracker": "argus.vision.tracking",
     "open_source": "argus.vision.sources",
+    "run": "argus.flow.system",
     "run_job": "argus.vision.runner.job",
 }
 
@@ -50,20 +61,28 @@ __all__ = [
     "Alert",
     "Annotator",
     "ArgusError",
+    "ConsumerNode",
     "Detections",
     "Event",
     "Frame",
     "FrameResult",
+    "FusionNode",
+    "GatewayNode",
     "Job",
     "ModelSpec",
     "Pipeline",
     "PipelineSpec",
+    "ProducerNode",
+    "QoS",
+    "SinkNode",
+    "System",
     "load_classifier",
     "load_detector",
     "load_embedder",
     "load_model",
     "load_tracker",
     "open_source",
+    "run",
     "run_job",
 ]
 

@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from argus import __version__
-from argus.cli import bench, demo, doctor, lab, models, run
+from argus.cli import bench, demo, deploy, doctor, flow, lab, models, run
+from argus.cli.streams import steady_streams
 from argus.core.errors import ArgusError
 
 app = typer.Typer(
@@ -47,6 +48,8 @@ def argus(
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
+app.add_typer(flow.app, name="flow")
+app.command("deploy")(deploy.deploy)
 app.add_typer(bench.app, name="bench")
 app.command("lab")(lab.lab)
 app.command("doctor")(doctor.doctor)
@@ -54,6 +57,11 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """Run the command line: exit 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    with steady_streams():
+        _run()
+
+
+def _run() -> None:
     try:
         app()
     except ArgusError as error:

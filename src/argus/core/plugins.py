@@ -22,6 +22,7 @@ GROUPS: Mapping[str, str] = {
     "engine": "argus.engines",
     "layout": "argus.layouts",
     "tracker": "argus.trackers",
+    "gateway": "argus.gateways",
 }
 """What is plugged in, in the words of a message, and the entry-point group it is found in."""
 

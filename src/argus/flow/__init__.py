@@ -1,0 +1,4 @@
+"""Systems of nodes and links: wired in a file, run in one thread, in many processes, or on several hosts.
+
+`system` is where a user begins; `docs/explanation/flow.md` says how the parts go together.
+"""

@@ -1,0 +1,116 @@
+"""What flow promises of pictures between the processes of one host, as rows of the performance table."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal
+
+from argus.flow.bench.pairs import Pair, Runs, measure_pairs
+from argus.vision.bench.tables import Row
+
+_FPS: Final = 30.0
+_OURS: Final = ("memcpy", "bare-lent", "bare", "bare-copied", "ring-lent", "ring", "nodes-lent", "nodes")
+_TITLES: Final = {
+    "ring": "our ring, one copy",
+    "ring-lent": "our ring, filled in place",
+    "nodes": "as nodes have it, one copy",
+    "nodes-lent": "as nodes have it, filled in place",
+    "bare": "bare ring, one copy",
+    "bare-copied": "bare ring, copied in and out",
+    "bare-lent": "bare ring, filled in place",
+    "iceoryx2-loan": "iceoryx2, filled in place",
+    "iceoryx2-copy": "iceoryx2, one copy",
+    "zenoh-copy": "zenoh, shared memory",
+    "zmq": "pyzmq",
+    "redis": "Redis, raw",
+    "memcpy": "one memcpy",
+}
+
+
+def measure_pictures(
+    rounds: int, say: Callable[[str], None], peers: Path | None, seconds: float = 3.0
+) -> list[Row]:
+    """Return our ring beside others, 1920×1080×3 between two processes.
+
+    Args:
+        rounds: Each contender runs so often, in turn.
+        say: Hears of progress.
+        peers: A Python that may have `iceoryx2` and `eclipse-zenoh`; None leaves them out.
+        seconds: How long each run measures, after a second of warm-up.
+    """
+    names = [*_OURS, *_here()]
+    there = {name: str(peers) for name in _at(peers)}
+    paced = {name: Pair(name, _FPS, seconds, 1, there.get(name)) for name in [*names, *there]}
+    fastest = {name: Pair(name, 0, seconds, 1, there.get(name)) for name in [*names, *there]}
+    eight = Pair("nodes", _FPS, seconds, 8)
+    pairs = [pair for name in paced for pair in (paced[name], fastest[name])] + [eight]
+    runs = measure_pairs(pairs, rounds, say)
+    rows = []
+    for name, pair in paced.items():
+        slow, fast = runs[pair], runs[fastest[name]]
+        title = _TITLES[name]
+        late, cost = slow.median("p50_us") / 1000, slow.median("cpu_us") / 1000
+        note = f"{late:.3g} ms at {_FPS:g} fps, {cost:.3g} ms CPU"
+        rows.append(Row(f"1080p, {title}", fast.median("rate"), "pictures/s", note=note))
+    rows += _promises({name: runs[pair] for name, pair in paced.items()}, runs[eight])
+    if "iceoryx2-loan" in there:
+        mine, other = runs[fastest["nodes-lent"]], runs[fastest["iceoryx2-loan"]]
+        rows.append(_held(mine, other, "rate", "nodes-lent", "iceoryx2-loan", 1.0, "higher"))
+    return rows
+
+
+def _promises(paced: dict[str, Runs], eight: Runs) -> list[Row]:
+    rows = [
+        _held(paced["ring"], paced["bare"], "p50_us", "ring", "bare", 1.1, "lower"),
+        _held(paced["ring"], paced["bare"], "cpu_us", "ring", "bare", 1.1, "lower"),
+    ]
+    if "redis" in paced:
+        rows += [
+            _held(paced["redis"], paced["nodes"], "cpu_us", "redis", "nodes", 7.0, "higher"),
+            _held(paced["redis"], paced["nodes-lent"], "cpu_us", "redis", "nodes-lent", 25.0, "higher"),
+        ]
+    ratio = eight.ratio(paced["nodes"], "sender_us")
+    cost = eight.median("sender_us")
+    rows.append(
+        Row("1080p, sender to 8 takers", cost, "µs CPU per picture", ratio, "to one", 1.1, better="lower")
+    )
+    return rows
+
+
+def _held(
+    mine: Runs,
+    other: Runs,
+    what: str,
+    name: str,
+    against: str,
+    goal: float,
+    better: Literal["higher", "lower"],
+) -> Row:
+    """Return how one contender stands to another."""
+    words, unit = {
+        "p50_us": (f"latency at {_FPS:g} fps", "µs"),
+        "cpu_us": (f"CPU per picture at {_FPS:g} fps", "µs"),
+        "rate": ("hand-offs", "pictures/s"),
+    }[what]
+    title = f"1080p, {_TITLES[name]}: {words}"
+    return Row(title, mine.median(what), unit, mine.ratio(other, what), _TITLES[against], goal, better)
+
+
+def _here() -> list[str]:
+    """Return the contenders that this installation has besides our own."""
+    found = ["zmq"] if importlib.util.find_spec("zmq") else []
+    return [*found, "redis"] if shutil.which("redis-server") else found
+
+
+def _at(peers: Path | None) -> list[str]:
+    """Return the contenders that the peers' Python has."""
+    found: list[str] = []
+    for module, names in (("iceoryx2", ("iceoryx2-loan", "iceoryx2-copy")), ("zenoh", ("zenoh-copy",))):
+        ask = [str(peers), "-c", f"import {module}"]
+        if peers is not None and not subprocess.run(ask, check=False, capture_output=True).returncode:
+            found += names
+    return found

@@ -1,0 +1,153 @@
+"""Dead letters of links over Redis: beside the entries they came from, until they are removed or replayed.
+
+The same questions as `argus.flow.dead_letters.DeadLetters` answers for files. At most 1000 are kept of each
+channel; then the oldest go, which is counted.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+from argus.flow.channels.redis_connection import Line
+from argus.flow.channels.redis_scripts import LETTERS, REMOVE, REPLAY, Script
+from argus.flow.channels.redis_spec import RedisSpec
+from argus.flow.dead_letters import LetterDamaged, LetterNotFound
+from argus.flow.status import DeadLetter
+
+_PAGE = 100
+
+
+class RedisDeadLetters:
+    """The dead letters of some channels; a connection is made for each question."""
+
+    def __init__(self, specs: Sequence[RedisSpec]) -> None:
+        """Look at these channels: those of a link from every replica of its producer."""
+        self._specs = tuple(specs)
+
+    def list(self, link: str | None = None) -> builtins.list[DeadLetter]:
+        """Return the letters of a link, or of all, the oldest first.
+
+        Raises:
+            ChannelDown: Redis does not answer.
+        """
+        letters = [letter for spec in self._of(link) for letter in _all(spec)]
+        return sorted(letters, key=lambda letter: letter.id)
+
+    def read(self, link: str, id: str) -> bytes:  # noqa: A002 - it is one
+        """Return the message of a letter, as it lies on a wire; the letter stays until `remove`.
+
+        Raises:
+            LetterNotFound: it is not there.
+            LetterDamaged: its bytes are gone from the data Redis.
+            ChannelDown: Redis does not answer.
+        """
+        spec, at = self._find(link, id)
+        found = _asked(spec, b"XRANGE", spec.keys.dead, at, at)
+        if not found:
+            raise _missing(link, id)
+        fields = found[0][1]
+        named = dict(zip(fields[::2], fields[1::2], strict=True))
+        if b"b" not in named:
+            return bytes(named[b"m"])
+        assert spec.data is not None
+        data = Line(spec.data)
+        try:
+            blob = data.call(b"GET", spec.keys.blob(named[b"b"]))
+        finally:
+            data.close()
+        if blob is None:
+            raise LetterDamaged(f"dead letter {id} of {link}: the data Redis has lost it: remove it")
+        return bytes(blob)
+
+    def remove(self, link: str, id: str) -> None:  # noqa: A002 - it is one
+        """Let a letter go.
+
+        Raises:
+            LetterNotFound: it is not there.
+            ChannelDown: Redis does not answer.
+        """
+        spec, at = self._find(link, id)
+        if not _run(spec, REMOVE, at):
+            raise _missing(link, id)
+
+    def replay(self, link: str, ids: Sequence[str] | None = None) -> int:
+        """Send letters of a link again, behind what waits (None: all of them); return how many.
+
+        Raises:
+            ChannelDown: Redis does not answer.
+        """
+        known = [letter.id for letter in self.list(link)]
+        places = [self._find(link, id_) for id_ in known if ids is None or id_ in ids]
+        return sum(_run(spec, REPLAY, at) for spec, at in places)
+
+    def gone(self, link: str | None = None) -> int:
+        """Return how many letters had to make room for newer ones.
+
+        Raises:
+            ChannelDown: Redis does not answer.
+        """
+        return sum(int(_asked(spec, b"HGET", spec.keys.counts, b"gone") or 0) for spec in self._of(link))
+
+    def _of(self, link: str | None) -> builtins.list[RedisSpec]:
+        return [spec for spec in self._specs if link in {None, spec.link}]
+
+    def _find(self, link: str, id_: str) -> tuple[RedisSpec, bytes]:
+        """Return the channel of a letter and its place there."""
+        at, _, sender = id_.partition(".")
+        ms, _, number = at.partition("-")
+        for spec in self._of(link):
+            if str(spec.sender) == sender and ms.isdecimal() and number.isdecimal():
+                return spec, b"%d-%d" % (int(ms), int(number))
+        raise _missing(link, id_)
+
+
+def _asked(spec: RedisSpec, *command: bytes) -> Any:
+    line = Line(spec.control)
+    try:
+        return line.call(*command)
+    finally:
+        line.close()
+
+
+def _run(spec: RedisSpec, script: Script, at: bytes) -> int:
+    line = Line(spec.control)
+    try:
+        return int(line.run(script, spec.keys.all, at))
+    finally:
+        line.close()
+
+
+def _all(spec: RedisSpec) -> builtins.list[DeadLetter]:
+    letters: builtins.list[DeadLetter] = []
+    start = b"-"
+    line = Line(spec.control)
+    try:
+        while True:
+            page = line.run(LETTERS, spec.keys.all, start, b"%d" % _PAGE)
+            letters += [_letter(told, spec.sender) for told in page]
+            if len(page) < _PAGE:
+                return letters
+            ms, _, number = page[-1][0].partition(b"-")
+            start = b"%s-%d" % (ms, int(number) + 1)
+    finally:
+        line.close()
+
+
+def _letter(told: Sequence[bytes], sender: int) -> DeadLetter:
+    at, link, when, tries, reason, message, size = (part.decode(errors="replace") for part in told)
+    ms, _, number = at.partition("-")
+    return DeadLetter(
+        id=f"{ms}-{int(number):04d}.{sender}",  # sorts by time
+        link=link,
+        at=when,
+        tries=int(tries or 0),
+        reason=reason,
+        message=message,
+        size=int(size or 0),
+    )
+
+
+def _missing(link: str, id_: str) -> LetterNotFound:
+    return LetterNotFound(f"there is no dead letter {id_} of {link}: `argus flow dead` lists them")

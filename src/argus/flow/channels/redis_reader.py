@@ -1,0 +1,123 @@
+"""Reading ahead from a Redis channel: what is new, what nobody has, and what the dead had.
+
+One connection and the data Redis; what was read is put into the `Hand`. Whoever runs `read` in a thread
+does so again, over a new connection, when it raises.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from argus.flow.channels.redis_connection import Clock, Line
+from argus.flow.channels.redis_fetched import Fetched
+from argus.flow.channels.redis_hand import Hand
+from argus.flow.channels.redis_scripts import ADOPT, LEAVE, OPEN
+from argus.flow.channels.redis_spec import GROUP, RedisSpec
+
+_BLOCK_MS: Final = 250
+"""How long the server is asked to wait for something new; what another end gave up is found after it."""
+_LOOK_S: Final = 5.0
+"""How often to look for consumers that show no life."""
+
+
+class Reader:
+    """Reads for one consumer; used by one thread, but for `leave`."""
+
+    def __init__(self, spec: RedisSpec, me: bytes, hand: Hand, answer_s: float) -> None:
+        """Begin without a connection."""
+        self._spec, self._keys, self._me, self._hand, self._answer_s = spec, spec.keys, me, hand, answer_s
+        self._clock = Clock()
+        self._met = False
+
+    def read(self, line: Line, begun: Callable[[], None], ending: Callable[[], bool]) -> None:
+        """Read ahead until `ending` says so.
+
+        Args:
+            line: A new connection.
+            begun: Called when it works.
+            ending: Asked several times a second.
+
+        Raises:
+            ChannelDown: the connection is gone.
+        """
+        line.know(OPEN, LEAVE, ADOPT)
+        line.run(OPEN, self._keys.all)
+        # What is ours at the server and not in hand is anybody's; at first, all that a predecessor had.
+        self.leave(line, died=not self._met, keep=self._hand.kept())
+        self._met = True
+        begun()
+        data = None if self._spec.data is None else Line(self._spec.data, answer_s=self._answer_s)
+        try:
+            next_adopt_s = next_look_s = 0.0
+            while not ending():
+                now_s = time.monotonic()
+                room = self._hand.room()
+                if now_s >= next_adopt_s:
+                    look = now_s >= next_look_s
+                    if look:
+                        next_look_s = now_s + min(_LOOK_S, self._spec.silent_s)
+                    self._adopt(line, data, room, look=look)
+                    next_adopt_s = time.monotonic() + _BLOCK_MS / 1000
+                elif room > 0:
+                    self._read(line, data, room)
+                else:
+                    self._hand.await_room(_BLOCK_MS / 1000)
+        finally:
+            if data is not None:
+                data.close()
+
+    def leave(self, line: Line, *, died: bool, keep: list[bytes]) -> None:
+        """Give up all but what is kept; `died`: what was in hand of this consumer's name has failed.
+
+        Raises:
+            ChannelDown: the connection is gone.
+        """
+        reason = b"its process ended without a word"
+        line.run(LEAVE, self._keys.all, self._me, b"%d" % died, reason, *said(self._spec), *keep)
+
+    def _adopt(self, line: Line, data: Line | None, room: int, *, look: bool) -> None:
+        """Show life, and take what nobody has."""
+        entries, tries, waiting, known = line.run(
+            ADOPT,
+            self._keys.all,
+            self._me,
+            b"%d" % max(0, room),
+            b"%d" % look,
+            b"%d" % int(self._spec.silent_s * 1000),
+            b"its replica showed no life for %g s" % self._spec.silent_s,
+            *said(self._spec),
+        )
+        if not known:  # we had been given up: what was read ahead is others' now
+            self._hand.kept()
+        self._put(entries, tries, waiting, data)
+
+    def _read(self, line: Line, data: Line | None, room: int) -> None:
+        """Wait a moment for something new."""
+        line.write(
+            (
+                *(b"XREADGROUP", b"GROUP", GROUP, self._me, b"COUNT", b"%d" % room),
+                *(b"BLOCK", b"%d" % _BLOCK_MS, b"STREAMS", self._keys.entries, b">"),
+            ),
+            (b"XLEN", self._keys.entries),
+        )
+        found, waiting = line.answer(), line.answer()
+        entries = found[0][1] if found else []
+        self._put(entries, [0] * len(entries), waiting, data)
+
+    def _put(self, entries: list[Any], tries: list[int], waiting: int, data: Line | None) -> None:
+        items = []
+        for entry, failed in zip(entries, tries, strict=True):
+            item = Fetched.of(entry, failed, self._clock)
+            if item.blob and data is not None:
+                item.read(data.call(b"GET", self._keys.blob(item.blob)), self._clock)
+            items.append(item)
+        self._hand.put(items, waiting)
+
+
+def said(spec: RedisSpec) -> tuple[bytes, bytes, bytes]:
+    """Return what scripts say of dead letters: most tries, now, the link."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return b"%d" % spec.qos.tries, now.encode(), spec.link.encode()

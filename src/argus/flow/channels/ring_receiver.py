@@ -1,0 +1,186 @@
+"""The receiving end of a ring: it takes the newest message and shows it where it lies.
+
+Arrays of a message are read-only views of its slot, which stays as it is for as long as any of them lives,
+wherever it was handed on to. A reader that keeps views of `views` messages gets copies of further ones until
+it lets go of some: it can never hold up the writer, nor see its own arrays change.
+
+A message is taken by one change of the reader's account, so that whoever dies has either had it or not.
+Replicas settle who takes a message by a lock on its number: one that is stopped there keeps that message
+alone from its sisters, not the next.
+"""
+
+from __future__ import annotations
+
+import os
+
+from argus.flow.channels.freshness import Freshness
+from argus.flow.channels.protocol import Delivery, FreshReceiver
+from argus.flow.channels.ring_memory import NEWEST, Cell, Fate, RingMemory, RingSpec
+from argus.flow.channels.ring_views import Loans, Slot
+from argus.flow.codec import peek
+from argus.flow.message import Header
+from argus.flow.wire import MessageDamaged
+
+_LOOKS = 100
+"""How often in a row the newest may have gone while it was reached for: then the others get a turn."""
+
+
+class RingReceiver(FreshReceiver):
+    """See `FreshReceiver`; one per replica of the consumer of a link."""
+
+    def __init__(self, spec: RingSpec, link: str, replica: int = 0) -> None:
+        """Open it in the process that made the ring, or in one that inherited its descriptors.
+
+        What a predecessor was looking at when it died counts as failed. A message that nobody has taken
+        yet is received.
+
+        Raises:
+            UnknownName: the ring does not serve the link, or it has no such replica.
+            RingNotHere: the descriptors were not inherited.
+        """
+        self.link = link
+        first, facts = spec.group(link)
+        self._reader = reader = spec.reader(link, replica)
+        self._spec = spec
+        self._memory = memory = RingMemory(spec, 2 + reader)
+        size = spec.slot_bytes
+        self._slots = [Slot(memory.slots, at * size, size) for at in range(spec.slots)]
+        self._freshness = Freshness(facts.qos)
+        self._group = first
+        self._sisters = [Cell(memory, spec.cell(first + at)) for at in range(facts.replicas) if at != replica]
+        self._cell = Cell(memory, spec.cell(reader))
+        self._cell.begin_life()
+        self._sleeps = self._cell.life << 32
+        self._event = spec.events[reader]
+        self._loans = Loans()
+        self._held = 0
+        memory.held[reader] = 0
+        self._seen = self._cell.read().last
+        self._out: set[int] = set()
+        self._closed = False
+        os.eventfd_write(self._event, 1)
+
+    def fileno(self) -> int:
+        """Return its wake-up; readable from the first message after a `receive` that found none."""
+        return self._event
+
+    def receive(self) -> Delivery | None:
+        """Return the newest message, if this link has not had it and it is fresh."""
+        if self._closed:
+            return None
+        if self._loans.collect():
+            self._hold(self._loans.slots)
+        words = self._memory.words
+        if words[NEWEST] >> 8 > self._seen:
+            found = self._look()
+            if found is not None:
+                return found
+        try:  # noqa: SIM105 - once per picture, and what is run rarely is slow
+            os.eventfd_read(self._event)
+        except BlockingIOError:
+            pass
+        # Said before the last look: who sends after it sees that we sleep, what was sent before it we see.
+        self._sleeps += 1
+        self._memory.asleep[self._reader] = self._sleeps
+        self._memory.settle()
+        return self._look() if words[NEWEST] >> 8 > self._seen else None
+
+    def accept(self, delivery: Delivery) -> None:
+        """Count it as delivered; views of it live on."""
+        if delivery.handle in self._out:
+            self._out.remove(delivery.handle)
+            self._cell.count("delivered")
+
+    def refuse(self, delivery: Delivery, reason: str) -> None:
+        """Count it as failed."""
+        if delivery.handle in self._out:
+            self._out.remove(delivery.handle)
+            self._cell.count("failed")
+
+    def close(self) -> None:
+        """Close this end; views of messages live on, in slots that stay as they are until `forget`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._cell.count("failed", len(self._out))
+        self._out.clear()
+        if self._loans.collect() and self._cell.ours:
+            self._hold(self._loans.slots)
+        for cell in (self._cell, *self._sisters):
+            cell.close()
+        self._slots.clear()
+        self._memory.close()
+
+    def _look(self) -> Delivery | None:
+        memory = self._memory
+        for _ in range(_LOOKS):
+            newest = memory.words[NEWEST]
+            number, slot = newest >> 8, newest & 255
+            if number <= self._seen:
+                return None
+            self._hold(self._loans.slots | 1 << slot)
+            memory.settle()
+            if memory.generations[slot] != number:  # it went while we reached for it
+                self._hold(self._loans.slots)
+                continue
+            memory.order()
+            if self._sisters and not self._claim(number):
+                self._hold(self._loans.slots)
+                return None
+            delivery = self._take(number, slot)
+            if delivery is not None:
+                return delivery
+        os.eventfd_write(self._event, 1)
+        return None
+
+    def _hold(self, slots: int) -> None:
+        if slots != self._held:
+            self._memory.order()
+            self._memory.held[self._reader] = self._held = slots
+
+    def _claim(self, number: int) -> bool:
+        """Return whether a message is ours; it is written to our account before anybody else can claim it."""
+        if not self._memory.try_claim(self._group, number):
+            return False
+        try:
+            if max(sister.read().last for sister in self._sisters) >= number:
+                self._seen = number
+                return False
+            self._seen = number
+            self._cell.take(number)
+        finally:
+            self._memory.unclaim(self._group, number)
+        return True
+
+    def _take(self, number: int, slot: int) -> Delivery | None:
+        """Return a message that we hold and may take, unless it is not worth it."""
+        if not self._sisters:
+            self._seen = number
+            self._cell.take(number)
+        data, root, places = self._slots[slot].read()
+        header: Header | None = None
+        fault: Fate | None = "failed"
+        try:
+            header = peek(data)
+            fault = self._freshness.fault(header)
+        except MessageDamaged as error:
+            import structlog
+
+            structlog.get_logger().warning("flow.message_damaged", link=self.link, error=str(error))
+        if header is None or fault is not None:
+            self._cell.count(fault or "failed")
+            self._hold(self._loans.slots)
+            return None
+        self._out.add(number)
+        parts: tuple[memoryview, ...] = ()
+        if len(places) > 2:
+            self._loans.collect()
+            if len(self._loans) < self._spec.views:
+                self._loans.lend(slot, root)
+            else:
+                root = root.copy()
+                root.flags.writeable = False
+            view = root.data
+            parts = tuple([view[at : at + size] for at, size in zip(places[2::2], places[3::2], strict=True)])
+        self._hold(self._loans.slots)
+        return Delivery(header, data, parts, 1, number)

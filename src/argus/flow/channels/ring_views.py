@@ -1,0 +1,144 @@
+"""Which slots of a ring this process shows to somebody, and how a message lies in one.
+
+A slot is lent as one array; whatever is made of it (memoryviews, arrays, slices) keeps that array, and its
+end is noticed. Who may overwrite a slot is the ends' business.
+"""
+
+from __future__ import annotations
+
+import mmap
+import weakref
+from array import array
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from argus.flow.channels.ring_memory import PAGE
+
+Bytes = NDArray[np.uint8]
+
+LOAN_AT: Final = 16 * PAGE
+"""Where an array that is filled in place begins in its slot: headers find room before it."""
+_ALIGN: Final = 64
+_SHORT: Final = 8
+
+
+class _Loan(weakref.ref[Bytes]):
+    __slots__ = ("slot",)
+    slot: int
+
+
+class Loans:
+    """The slots that are lent; they may end in any thread, what is asked and told here comes from one."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._loans: dict[int, _Loan] = {}
+        # Views die wherever the collector finds them, also in the middle of our own work: `append` is the one
+        # thing done there.
+        self._ended: deque[weakref.ref[Bytes]] = deque()
+        self.slots = 0
+        """A bit for each slot that is lent, as `collect` last saw it."""
+
+    def __len__(self) -> int:
+        """Return how many are lent, as `collect` last saw it."""
+        return len(self._loans)
+
+    def lend(self, slot: int, root: Bytes) -> None:
+        """Count a slot as lent for as long as its array, or anything made of it, lives."""
+        loan = _Loan(root, self._ended.append)
+        loan.slot = slot
+        self._loans[slot] = loan
+        self.slots |= 1 << slot
+
+    def root(self, slot: int) -> Bytes | None:
+        """Return the array of a slot, if it still lives."""
+        loan = self._loans.get(slot)
+        return None if loan is None else loan()
+
+    def freeze(self, slot: int) -> None:
+        """Make the array of a slot read-only: a later change through it is an error, not a torn picture."""
+        root = self.root(slot)
+        if root is not None:
+            root.flags.writeable = False
+
+    def collect(self) -> bool:
+        """Look which have ended; return whether any has."""
+        if not self._ended:
+            return False
+        while self._ended:
+            loan = self._ended.popleft()
+            assert isinstance(loan, _Loan)
+            if self._loans.get(loan.slot) is loan:
+                del self._loans[loan.slot]
+                self.slots &= ~(1 << loan.slot)
+        return True
+
+
+class Slot:
+    """The memory of one slot: a table of where its message's parts are, then the parts.
+
+    The table is: where the message ends, how many parts there are, then place and length of each.
+    """
+
+    __slots__ = ("bytes", "view", "words")
+
+    def __init__(self, memory: mmap.mmap, at: int, size: int) -> None:
+        """Look at `size` bytes from `at` on."""
+        self.bytes: Bytes = np.frombuffer(memory, np.uint8, size, at)
+        self.view = self.bytes.data
+        self.words = self.view.cast("Q")
+
+    def write(self, parts: Sequence[bytes | memoryview], table: list[int], skip: int) -> None:
+        """Lay parts at their places, all but the one with index `skip` (-1: all)."""
+        view = self.view
+        at = 2
+        for part in parts:
+            if at != 2 + 2 * skip:
+                place = table[at]
+                view[place : place + table[at + 1]] = part
+            at += 2
+        self.words[:at] = array("Q", table)
+
+    def read(self) -> tuple[bytes, Bytes, list[int]]:
+        """Return the first part, an array of the whole message, and place and length of each part in turn."""
+        table = self.words[:_SHORT].tolist()
+        more = 2 + 2 * table[1]
+        if more > _SHORT:
+            table = self.words[:more].tolist()
+        place = table[2]
+        return self.view[place : place + table[3]].tobytes(), self.bytes[: table[0]], table[2:more]
+
+
+def plan(parts: Sequence[bytes | memoryview], skip: int = -1, lain: int = 0) -> list[int]:
+    """Return the table of a message.
+
+    Args:
+        parts: What it consists of.
+        skip: Index of the part that lies in the slot already, or -1.
+        lain: Where that one lies; the others go before it as far as there is room, then behind it.
+    """
+    at = 16 + 16 * len(parts)
+    end = 0
+    table = [0, len(parts)]
+    for index, part in enumerate(parts):
+        size = len(part)
+        if index == skip:
+            table += (lain, size)
+            end = lain + size
+            continue
+        at = -(-at // _ALIGN) * _ALIGN
+        if skip >= 0 and at <= lain < at + size:
+            at = -(-(lain + len(parts[skip])) // _ALIGN) * _ALIGN
+        table += (at, size)
+        at += size
+    table[0] = max(at, end)
+    return table
+
+
+def address(data: Any) -> int:
+    """Return where an array, or a memoryview of one, lies in this process."""
+    return int(np.asarray(data).__array_interface__["data"][0])

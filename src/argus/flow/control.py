@@ -1,0 +1,207 @@
+"""Asking a running system, from the same machine and the same user.
+
+One request and one answer per line of JSON over a Unix socket that only its user may open. What is
+answered is `argus.flow.local`'s.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from argus.core.errors import ArgusError, UnknownName
+from argus.flow.status import DeadLetter, SystemStatus
+
+_ANSWER_S = 30.0
+
+
+class SystemNotRunning(ArgusError):
+    """No system of that name runs here."""
+
+
+class RequestRefused(ArgusError, ValueError):
+    """The system could not do what it was asked for."""
+
+    exit_code = 2
+
+
+def folder() -> Path:
+    """Return where the sockets of this user's systems are: short, as a socket's path must be."""
+    home = os.environ.get("ARGUS_HOME", "")
+    mark = f"-{hashlib.blake2b(home.encode(), digest_size=4).hexdigest()}" if home else ""
+    path = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"argus-{os.getuid()}{mark}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    if path.stat().st_uid != os.getuid():
+        raise ArgusError(f"{path} belongs to somebody else: set XDG_RUNTIME_DIR to a folder of yours")
+    return path
+
+
+def running() -> list[str]:
+    """Return the names of the systems that run here."""
+    names = []
+    for path in sorted(folder().glob("*.sock")):
+        try:
+            _ask(path, {"op": "ping"})
+        except (ArgusError, OSError):
+            continue
+        names.append(path.stem)
+    return names
+
+
+class Control:
+    """Asks one system."""
+
+    def __init__(self, system: str | None = None, *, path: str | None = None) -> None:
+        """Choose a system by name (None: the only one that runs) or by its socket.
+
+        Raises:
+            SystemNotRunning: there is none, or several to choose from.
+        """
+        if path is None:
+            if system is None:
+                found = running()
+                if len(found) != 1:
+                    raise SystemNotRunning(
+                        f"several systems run here: name one of {', '.join(found)}"
+                        if found
+                        else "no system runs here: start one with `argus flow run main.py`"
+                    )
+                system = found[0]
+            path = str(folder() / f"{system}.sock")
+        self.path = Path(path)
+
+    def status(self) -> SystemStatus:
+        """Return how it is doing."""
+        return msgspec.convert(self._ask("status"), SystemStatus)
+
+    def set(self, node: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Change params of a node in all of its replicas; return all its params as they are then.
+
+        Raises:
+            RequestRefused: there is no such node or param, or a value is not valid; nothing has changed.
+        """
+        result: dict[str, Any] = self._ask("set", node=node, params=dict(params))
+        return result
+
+    def dead(self, link: str | None = None) -> list[DeadLetter]:
+        """Return the dead letters of a link, or of all, the oldest first."""
+        return msgspec.convert(self._ask("dead", link=link), list[DeadLetter])
+
+    def replay(self, link: str, ids: Sequence[str] | None = None) -> int:
+        """Send dead letters of a link again (None: all of them); return how many."""
+        return int(self._ask("replay", link=link, ids=None if ids is None else list(ids)))
+
+    def stop(self) -> None:
+        """Let it drain and end; returns at once."""
+        self._ask("stop")
+
+    def _ask(self, op: str, **details: Any) -> Any:
+        return _ask(self.path, {"op": op, **details})
+
+
+class ControlServer:
+    """Answers; one thread per asker, as they are few and slow to go."""
+
+    def __init__(self, system: str, answer: Callable[[dict[str, Any]], Any]) -> None:
+        """Listen.
+
+        Args:
+            system: Its name.
+            answer: Returns what a request asks for; an `ArgusError` becomes the asker's.
+
+        Raises:
+            ArgusError: a system of that name runs already.
+        """
+        self.path = folder() / f"{system}.sock"
+        self._answer = answer
+        if self.path.exists():
+            try:
+                _ask(self.path, {"op": "ping"})
+            except (ArgusError, OSError):
+                self.path.unlink(missing_ok=True)
+            else:
+                raise RequestRefused(
+                    f"a system named {system} runs already: stop it, or give this one another name"
+                )
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.bind(str(self.path))
+        self.path.chmod(0o600)
+        self._socket.listen(16)
+        self._thread = threading.Thread(target=self._accept, name="argus-flow-control", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Listen no longer; idempotent."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(1.0)
+        self.path.unlink(missing_ok=True)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rwb") as stream:
+            try:
+                for line in stream:
+                    stream.write(msgspec.json.encode(self._reply(line)) + b"\n")
+                    stream.flush()
+            except (OSError, ValueError):
+                return
+
+    def _reply(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = msgspec.json.decode(line)
+            return {"ok": "pong" if request["op"] == "ping" else self._answer(request)}
+        except ArgusError as error:
+            return {"error": str(error)}
+        except Exception as error:  # noqa: BLE001 - whoever asks must not end the system
+            structlog.get_logger().exception("flow.request_failed")
+            return {"error": repr(error)}
+
+
+def _ask(path: Path, request: Mapping[str, Any]) -> Any:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(_ANSWER_S)
+            connection.connect(str(path))
+            with connection.makefile("rwb") as stream:
+                stream.write(msgspec.json.encode(request) + b"\n")
+                stream.flush()
+                line = stream.readline()
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise SystemNotRunning(f"no system runs at {path.name}: see `argus flow run --help`") from error
+    except TimeoutError as error:
+        raise SystemNotRunning(
+            f"the system at {path.name} has not answered for {_ANSWER_S:g} s: it is stopped, or busy"
+        ) from error
+    except ConnectionError as error:
+        raise SystemNotRunning(f"the system at {path.name} is ending") from error
+    if not line:
+        raise SystemNotRunning(f"the system at {path.name} is ending")
+    answer = msgspec.json.decode(line)
+    if "error" in answer:
+        raise RequestRefused(answer["error"])
+    return answer["ok"]
+
+
+def expect_node(name: str, known: Sequence[str]) -> None:
+    """Raise `UnknownName` where a node is not among the known ones."""
+    if name not in known:
+        raise UnknownName("node", name, sorted(known))

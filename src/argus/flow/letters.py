@@ -1,0 +1,68 @@
+"""The dead letters of a running system, wherever its channels keep them: in files, or with a broker.
+
+What a letter is, and who writes it, is `dead_letters`.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from argus.flow.channels.redis_spec import RedisSpec
+from argus.flow.dead_letters import DeadLetters
+from argus.flow.status import DeadLetter
+
+
+class Letters:
+    """Lists, replays and drops; safe from any thread."""
+
+    def __init__(
+        self, folder: Path, brokered: Sequence[RedisSpec], replay: Callable[[str, bytes], None]
+    ) -> None:
+        """Look in a folder, and at these channels of a broker.
+
+        Args:
+            folder: Of the letters of channels without a broker.
+            brokered: The channels that go through one.
+            replay: Sends a message of a channel without a broker again.
+        """
+        self._files = DeadLetters(folder)
+        self._brokered = tuple(brokered)
+        self._replay = replay
+
+    def list(self, link: str | None) -> builtins.list[DeadLetter]:
+        """Return the letters of a link, or of all, the oldest first."""
+        found = self._files.list(link)
+        if self._brokered:
+            from argus.flow.channels.redis_dead_letters import RedisDeadLetters
+
+            found += RedisDeadLetters(self._brokered).list(link)
+        return sorted(found, key=lambda letter: letter.id)
+
+    def replay(self, link: str, ids: Sequence[str] | None) -> int:
+        """Send letters of a link again (None: all of them); return how many."""
+        if self._is_brokered(link):
+            from argus.flow.channels.redis_dead_letters import RedisDeadLetters
+
+            return RedisDeadLetters(self._brokered).replay(link, ids)
+        chosen = [letter for letter in self._files.list(link) if ids is None or letter.id in ids]
+        for letter in chosen:
+            self._replay(link, self._files.read(link, letter.id))
+            self._files.remove(link, letter.id)
+        return len(chosen)
+
+    def drop(self, link: str, ids: Sequence[str] | None) -> int:
+        """Let letters of a link go (None: all of them); return how many."""
+        letters: DeadLetters = self._files
+        if self._is_brokered(link):
+            from argus.flow.channels.redis_dead_letters import RedisDeadLetters
+
+            letters = RedisDeadLetters(self._brokered)  # type: ignore[assignment]  # the same questions
+        chosen = [letter for letter in letters.list(link) if ids is None or letter.id in ids]
+        for letter in chosen:
+            letters.remove(link, letter.id)
+        return len(chosen)
+
+    def _is_brokered(self, link: str) -> bool:
+        return any(spec.link == link for spec in self._brokered)

@@ -1,0 +1,354 @@
+"""A system as processes of this machine: started, watched, asked, and ended when its streams have.
+
+Owns the channels, which outlive every node, and the supervisor (`argus.processes`). What happens in a
+node's process is `worker`; what askers may ask is `control`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Any, Final, Self
+
+import msgspec
+
+from argus.core.errors import SpecError
+from argus.flow.control import ControlServer, RequestRefused
+from argus.flow.figures import Figures
+from argus.flow.graph import Graph, NodeSpec
+from argus.flow.home import dead_of, logs_of, made, write_last_status
+from argus.flow.letters import Letters
+from argus.flow.plan import PLAN, SOCKET, Page, Plan, source_name
+from argus.flow.status import SystemStatus
+from argus.flow.system import CHILD
+from argus.flow.transport import Placement, Wiring
+from argus.processes.spec import ProcessSpec, ProcessStatus
+from argus.processes.supervisor import Supervisor
+
+POD: Final = "ARGUS_FLOW_POD"
+"""Set where a cluster keeps the replicas: each of its pods runs one."""
+_LOOK_S: Final = 0.1
+"""How often it is looked whether a stream has ended."""
+_ANSWER_S: Final = 10.0
+_OVER: Final = frozenset({"finished", "stopped", "failed"})
+
+
+class LocalSystem:
+    """Runs the nodes of a graph that are for this machine. Safe from any thread; use it with `with`."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        only: Sequence[str] = (),
+        host: str | None = None,
+        on_change: Callable[[str, str, str], None] | None = None,
+    ) -> None:
+        """Make the channels and start the processes.
+
+        Args:
+            graph: Checked.
+            only: Only these nodes; the others run elsewhere.
+            host: Only the nodes of this machine.
+            on_change: Hears the node's process, its new state and why.
+
+        Raises:
+            SpecError: `only` or `host` names what is not there.
+            ArgusError: a system of this name runs already.
+        """
+        self.graph = graph
+        self.over = threading.Event()
+        """Set when nothing runs any more."""
+        self._rates: dict[str, tuple[float, int, float]] = {}
+        self._placement = Placement(graph, only, host)
+        self.started = datetime.now(UTC)
+        self._on_change = on_change
+        self.nodes = [graph.node(name) for name in graph.order if name in self._placement.here]
+        self._pages: dict[str, Page] = {}
+        self.figures = {source: Figures() for _, _, source in self._replicas()}
+        self._answers: dict[int, tuple[threading.Event, list[dict[str, Any]]]] = {}
+        self._asked = 0
+        self._changing = threading.RLock()
+        self._closing = False
+        self._closed = threading.Event()
+        self._draining: set[str] = set()
+        self._here: set[str] = set()
+        self._runs: set[str] = set()
+        self._plans: list[int] = []
+        self._control = ControlServer(self._placement.name, self.answer)
+        try:
+            self.wiring = Wiring(graph, self._placement)
+            self.supervisor = Supervisor(on_message=self._hear, on_end=self._ended, on_change=self._changed)
+        except BaseException:
+            self._control.close()
+            raise
+        logs = made(logs_of(graph.name))
+        for node, replica, source in self._replicas():
+            self.supervisor.add(self._process(node, replica, source, str(logs / f"{source}.log")))
+        self._watch = threading.Thread(target=self._look, name="argus-flow-watch", daemon=True)
+        self._watch.start()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    @property
+    def failed(self) -> bool:
+        """Whether a node has failed for good, or was failing at the end."""
+        return any(s.state in {"failed", "backing-off"} for s in self.supervisor.statuses())
+
+    def close(self) -> None:
+        """Drain, end everything, and keep the last account; idempotent."""
+        with self._changing:
+            first, self._closing = not self._closing, True
+        if not first:
+            # Whoever comes second may leave when all is done, not before.
+            self._closed.wait()
+            return
+        try:
+            self._end()
+        finally:
+            self._closed.set()
+
+    def _end(self) -> None:
+        self._control.close()
+        self.supervisor.close()
+        self.over.set()
+        self._watch.join(5.0)
+        write_last_status(self.status())
+        self.wiring.close()
+        for page in self._pages.values():
+            page.close()
+        for descriptor in self._plans:
+            os.close(descriptor)
+        self._plans.clear()
+
+    def status(self) -> SystemStatus:
+        """Return how it is doing."""
+        from argus.flow.reporting import status_of
+
+        return status_of(self)
+
+    def answer(self, request: dict[str, Any]) -> Any:
+        """Return what an asker wants; see `argus.flow.control.Control`.
+
+        Raises:
+            RequestRefused: it cannot be.
+        """
+        op = request.get("op")
+        if op == "status":
+            return msgspec.to_builtins(self.status())
+        if op == "set":
+            return self.set(str(request["node"]), dict(request["params"]))
+        if op in {"dead", "replay", "drop"}:
+            return self._letters(op, request)
+        if op == "stop":
+            threading.Thread(target=self.close, name="argus-flow-close", daemon=True).start()
+            return None
+        raise RequestRefused(f"there is no request {op!r}")
+
+    def set(self, node: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Change params of a node in all its replicas; return all of them as they are then.
+
+        Raises:
+            RequestRefused: there is no such node or param, or a value is not valid.
+        """
+        spec = next((n for n in self.nodes if n.name == node), None)
+        if spec is None:
+            known = ", ".join(n.name for n in self.nodes)
+            raise RequestRefused(f"there is no node {node!r}: there is {known}")
+        values: dict[str, Any] = {}
+        for replica in range(spec.replicas):
+            values = self._ask(source_name(spec, replica), {"set": params})
+        return values
+
+    def link_rate(self, link: str, delivered: int) -> float:
+        """Return messages per second since somebody last asked, at least half a second ago."""
+        now_s = time.monotonic()
+        then_s, before, rate = self._rates.get(link, (0.0, 0, 0.0))
+        if not then_s or now_s - then_s >= 0.5:
+            rate = (delivered - before) / (now_s - then_s) if then_s else 0.0
+            self._rates[link] = (now_s, delivered, rate)
+        return rate
+
+    def _replicas(self) -> list[tuple[NodeSpec, int, str]]:
+        return [(n, r, source_name(n, r)) for n in self.nodes for r in range(n.replicas)]
+
+    def _process(self, node: NodeSpec, replica: int, source: str, log: str) -> ProcessSpec:
+        page = self._pages[source] = Page()
+        plan = Plan(
+            system=self.graph.name,
+            folder=self.graph.folder,
+            node=node,
+            replica=replica,
+            inlets=self.wiring.inlets(node),
+            senders=self.wiring.senders(node, replica),
+            page=page.fd,
+        )
+        descriptor = os.memfd_create("argus-plan", os.MFD_CLOEXEC)
+        os.write(descriptor, msgspec.json.encode(plan))
+        self._plans.append(descriptor)
+        return ProcessSpec(
+            name=source,
+            command=(sys.executable, "-m", "argus.flow.worker"),
+            env={
+                "PYTHONUNBUFFERED": "1",
+                **node.env,
+                CHILD: source,
+                PLAN: str(descriptor),
+                SOCKET: str(self._control.path),
+            },
+            fds=(descriptor, page.fd, *self.wiring.fds(node)),
+            cwd=self.graph.folder,
+            restart=node.restart,
+            start_deadline_s=node.start_deadline_s,
+            hang_after_s=node.hang_after_s,
+            log=log,
+        )
+
+    def _hear(self, name: str, message: dict[str, Any]) -> None:
+        """Take what a node's process says; called in the supervisor's thread."""
+        if "answer" in message:
+            waiting = self._answers.get(message["answer"])
+            if waiting is not None:
+                waiting[1].append(message)
+                waiting[0].set()
+            return
+        self.figures[name].take(message)
+
+    def _ask(self, source: str, message: dict[str, Any]) -> dict[str, Any]:
+        with self._changing:
+            self._asked += 1
+            number = self._asked
+        event, answers = self._answers.setdefault(number, (threading.Event(), []))
+        try:
+            if not self.supervisor.tell(source, {**message, "id": number}) or not event.wait(_ANSWER_S):
+                raise RequestRefused(f"{source} does not answer: see `argus flow logs {source}`")
+        finally:
+            del self._answers[number]
+        if "error" in answers[0]:
+            raise RequestRefused(answers[0]["error"])
+        result: dict[str, Any] = answers[0]["ok"]
+        return result
+
+    def _ended(self, name: str, reason: str) -> None:
+        """Free what a process held; called before it is started again."""
+        for node, replica, source in self._replicas():
+            if source == name:
+                self.wiring.forget(node, replica, reason)
+
+    def _changed(self, status: ProcessStatus) -> None:
+        """Take a new state of a process; called in the supervisor's thread."""
+        if status.state != "starting":
+            self._here.add(status.name)
+        if status.state == "running":
+            self._runs.add(status.name)
+        if len(self._here) == len(self.figures):
+            # Who failed is not waited for: it must not keep its producer from the others.
+            for source in self._runs:
+                self.supervisor.tell(source, {"go": True})
+            self._runs.clear()
+        if self._on_change is not None:
+            self._on_change(status.name, status.state, status.reason)
+
+    def _look(self) -> None:
+        """End each node when those before it have ended and it has had everything; then the system."""
+        quiet: dict[str, int] = {}
+        while not self._closing:
+            time.sleep(_LOOK_S)
+            states = self._states()
+            counts = self.wiring.counts()
+            for node, _, source in self._replicas():
+                before = self.graph.into(node.name)
+                here = [link for link in before if link.source in self._placement.here]
+                if not before or len(here) < len(before) or states[source] in _OVER:
+                    continue
+                ended = all(states[s] in _OVER for link in here for s in self._sources(link.source))
+                done = ended and all(counts[link.id].pending == 0 for link in here)
+                quiet[source] = quiet.get(source, 0) + 1 if done else 0
+                if quiet[source] >= 2 and source not in self._draining:
+                    self._draining.add(source)
+                    self._finish(node, source)
+            if all(state in _OVER for state in states.values()):
+                self.over.set()
+                return
+
+    def _states(self) -> dict[str, str]:
+        """Return the state of each process; one that was taken from the supervisor has finished."""
+        known = {status.name: status.state for status in self.supervisor.statuses()}
+        return {source: known.get(source, "finished") for _, _, source in self._replicas()}
+
+    def _finish(self, node: NodeSpec, source: str) -> None:
+        """Let a process end that has nothing more to do."""
+        if node.restart.when == "always":
+            self.supervisor.remove(source)
+        else:
+            self.supervisor.tell(source, {"finish": True})
+
+    def _sources(self, name: str) -> list[str]:
+        node = self.graph.node(name)
+        return [source_name(node, replica) for replica in range(node.replicas)]
+
+    def _letters(self, op: str, request: dict[str, Any]) -> Any:
+        link, ids = request.get("link"), request.get("ids")
+        known = [one.id for one in self.graph.links]
+        if (link is not None or op != "dead") and link not in known:
+            raise RequestRefused(f"there is no link {link!r}: there is {', '.join(known)}")
+        letters = Letters(dead_of(self.graph.name), self.wiring.brokered, self.wiring.replay)
+        if op == "dead":
+            return msgspec.to_builtins(letters.list(link))
+        chosen = str(link)
+        return letters.replay(chosen, ids) if op == "replay" else letters.drop(chosen, ids)
+
+
+def alone(graph: Graph) -> Graph:
+    """Return a graph in which every node is one process, for where others count replicas."""
+    replace = msgspec.structs.replace
+    return replace(graph, nodes=tuple(replace(node, replicas=1) for node in graph.nodes))
+
+
+def run_systems(graphs: Sequence[Graph], *, only: Sequence[str] = (), host: str | None = None) -> int:
+    """Run systems until all have ended, or until SIGINT or SIGTERM, which drain; return the exit code.
+
+    Raises:
+        SpecError: a system cannot be run here.
+    """
+    names = [graph.name for graph in graphs]
+    if len(set(names)) < len(names):
+        raise SpecError(f"two systems are called {', '.join(sorted(names))}: give each its own name")
+    stop = threading.Event()
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+
+        def on_signal(number: int, _: FrameType | None) -> None:
+            if stop.is_set():
+                # The second time somebody is in a hurry.
+                os._exit(128 + number)
+            stop.set()
+
+        before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+    systems: list[LocalSystem] = []
+    if os.environ.get(POD):
+        graphs = [alone(graph) for graph in graphs]
+    try:
+        for graph in graphs:
+            systems.append(LocalSystem(graph, only=only, host=host))  # noqa: PERF401 - those begun are closed
+        while not stop.is_set() and not all(system.over.is_set() for system in systems):
+            stop.wait(_LOOK_S)
+        failed = any(system.failed for system in systems)
+    finally:
+        for system in systems:
+            system.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 1 if failed else 0

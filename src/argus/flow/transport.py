@@ -1,0 +1,281 @@
+"""Which transport each link gets, and the channels that follow: made by the process that outlives both ends.
+
+Same host: shared memory for REALTIME, a log for DURABLE. Another host: TCP for REALTIME, Redis for
+DURABLE. With a broker every DURABLE link goes through it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Final, cast
+
+from argus.core.errors import SpecError
+from argus.flow.channels.log import Log
+from argus.flow.channels.log_receiver import LogReceiver
+from argus.flow.channels.log_sender import LogSender
+from argus.flow.channels.log_spec import LogSpec
+from argus.flow.channels.protocol import Channel, LinkCounts, Receiver, Sender
+from argus.flow.channels.redis_spec import RedisSpec
+from argus.flow.channels.ring import Ring, RingLink, RingReceiver, RingSender, RingSpec
+from argus.flow.channels.tcp import TcpChannel
+from argus.flow.channels.tcp_spec import TcpSpec
+from argus.flow.graph import Graph, LinkSpec, NodeSpec
+from argus.flow.home import dead_of, made, state_of
+from argus.flow.plan import EndSpec, InletPlan, SenderPlan
+from argus.flow.qos import Durable, Realtime
+
+FIRST_PORT: Final = 7400
+"""Nodes that are taken from over TCP listen from here on, one port per output and replica."""
+_REPLAY_S: Final = 5.0
+HOSTS: Final = "ARGUS_FLOW_HOSTS"
+"""Addresses of hosts, or of nodes that run alone, over those of the file: `gpu=10.0.0.5,camera=cam-0`."""
+
+
+class Placement:
+    """Which nodes run here, and where the others are."""
+
+    def __init__(self, graph: Graph, only: Sequence[str] = (), host: str | None = None) -> None:
+        """Look at a graph from one machine.
+
+        Raises:
+            SpecError: `only` or `host` names what is not there.
+        """
+        names = [n.name for n in graph.nodes]
+        strange = [name for name in only if name not in names]
+        if strange:
+            raise SpecError(f"{graph.name}: there is no node {', '.join(strange)}: it has {', '.join(names)}")
+        if host is not None and host not in {n.host for n in graph.nodes} | set(graph.hosts):
+            raise SpecError(f"{graph.name}: no node runs on {host!r}")
+        self._graph = graph
+        self._host = host
+        self.here = tuple(
+            n.name
+            for n in graph.nodes
+            if (not only or n.name in only) and (host is None or n.host in {None, host})
+        )
+        """The nodes that run here."""
+        self.alone = len(self.here) == len(names)
+        """True where all nodes run on this machine."""
+        said = os.environ.get(HOSTS, "")
+        self._addresses = {
+            **graph.hosts,
+            **dict(part.split("=", 1) for part in said.split(",") if "=" in part),
+        }
+
+    @property
+    def name(self) -> str:
+        """What the part of the system that runs here is called."""
+        part = self._host or ("" if self.alone else "+".join(self.here))
+        return f"{self._graph.name}.{part}" if part else self._graph.name
+
+    def together(self, link: LinkSpec) -> bool:
+        """Return whether both ends of a link run here."""
+        return link.source in self.here and link.target in self.here
+
+    def address(self, node: NodeSpec) -> str:
+        """Return where a node is reached: its host's address, or its own name, as in a cluster."""
+        return (
+            self._addresses.get(node.name) or self._addresses.get(node.host or "") or node.host or node.name
+        )
+
+    def port(self, node: NodeSpec, output: str | None, replica: int) -> int:
+        """Return the port that a replica's output is taken from; the same on every machine."""
+        at = FIRST_PORT
+        for other in self._graph.nodes:
+            outputs = list(dict.fromkeys(link.output for link in self._graph.out_of(other.name)))
+            if other.name == node.name:
+                return at + outputs.index(output) * node.replicas + replica
+            at += len(outputs) * other.replicas
+        raise KeyError(node.name)
+
+
+class Wiring:
+    """All channels of the nodes that run here."""
+
+    def __init__(self, graph: Graph, placement: Placement) -> None:
+        """Make them."""
+        self._graph = graph
+        self._placement = placement
+        self._senders: dict[tuple[str, int], list[SenderPlan]] = {}
+        self._receivers: dict[tuple[str, str], list[EndSpec]] = {}
+        self.channels: list[Channel] = []
+        self._of: dict[str, list[Channel]] = {}
+        self._inherited: dict[str, list[int]] = {}
+        self.transports: dict[str, str] = {}
+        """The transport of each link, in words."""
+        try:
+            for node in graph.nodes:
+                for replica in range(node.replicas):
+                    self._wire(node, replica)
+        except BaseException:
+            self.close()
+            raise
+
+    def senders(self, node: NodeSpec, replica: int) -> tuple[SenderPlan, ...]:
+        """Return the channels out of a replica."""
+        return tuple(self._senders.get((node.name, replica), ()))
+
+    def inlets(self, node: NodeSpec) -> tuple[InletPlan, ...]:
+        """Return the links into a node."""
+        return tuple(
+            InletPlan(
+                link=link.id,
+                input=link.input,
+                channels=tuple(self._receivers.get((node.name, link.id), ())),
+            )
+            for link in self._graph.into(node.name)
+        )
+
+    def fds(self, node: NodeSpec) -> tuple[int, ...]:
+        """Return the descriptors that the processes of a node inherit."""
+        return tuple(dict.fromkeys(self._inherited.get(node.name, ())))
+
+    @property
+    def brokered(self) -> tuple[RedisSpec, ...]:
+        """The channels that go through a broker."""
+        specs = (getattr(channel, "spec", None) for channel in self.channels)
+        return tuple(spec for spec in specs if isinstance(spec, RedisSpec))
+
+    def replay(self, link: str, data: bytes) -> None:
+        """Send a dead letter again.
+
+        Raises:
+            ArgusError: its link's channel takes none.
+        """
+        until_s = time.monotonic() + _REPLAY_S
+        for channel in self._of.get(link, ()):
+            if isinstance(channel, Log):
+                channel.replay(data, lambda: time.monotonic() > until_s)
+                return
+
+    def counts(self) -> dict[str, LinkCounts]:
+        """Return what became of the messages of each link."""
+        total = {link.id: LinkCounts(dropped={}) for link in self._graph.links}
+        for channel in self.channels:
+            for link, counts in channel.counts().items():
+                total[link] = total[link].plus(counts)
+        return total
+
+    def forget(self, node: NodeSpec, replica: int, reason: str) -> None:
+        """Hear that a replica has died: what it held of its inputs is free, or comes again."""
+        for link in self._graph.into(node.name):
+            for channel in self._of.get(link.id, ()):
+                channel.forget(link.id, replica, reason)
+
+    def close(self) -> None:
+        """Free everything; idempotent."""
+        for channel in self.channels:
+            channel.close()
+        self.channels.clear()
+
+    def _wire(self, node: NodeSpec, replica: int) -> None:
+        links = self._graph.out_of(node.name)
+        for output in dict.fromkeys(link.output for link in links):
+            mine = [link for link in links if link.output == output]
+            near = [link for link in mine if not link.durable and self._placement.together(link)]
+            for quality in dict.fromkeys(link.qos.jpeg for link in near):
+                self._ring(node, replica, output, [link for link in near if link.qos.jpeg == quality])
+            far = [
+                link
+                for link in mine
+                if not link.durable
+                and not self._placement.together(link)
+                and {link.source, link.target} & set(self._placement.here)
+            ]
+            for quality in dict.fromkeys(link.qos.jpeg for link in far):
+                self._tcp(node, replica, output, [link for link in far if link.qos.jpeg == quality])
+            for link in mine:
+                if link.durable and {link.source, link.target} & set(self._placement.here):
+                    self._durable(node, replica, output, link)
+
+    def _ring(self, node: NodeSpec, replica: int, output: str | None, links: Sequence[LinkSpec]) -> None:
+        ring = Ring.create([RingLink(*facts) for facts in self._facts(links)])
+        self._add(node, replica, output, links, ring, ring.spec, "shared memory")
+
+    def _durable(self, node: NodeSpec, replica: int, output: str | None, link: LinkSpec) -> None:
+        [(_, _, replicas)] = self._facts([link])
+        qos = cast("Durable", link.qos)
+        if self._graph.broker.control is not None:
+            from argus.flow.channels.redis_channel import RedisChannel
+
+            channel = RedisChannel.create(
+                self._graph.name, link.id, qos, replicas, self._graph.broker, sender=replica
+            )
+            self._add(node, replica, output, [link], channel, channel.spec, "redis")
+            return
+        file = None
+        if qos.on_disk:
+            stem = f"{link.id}.{replica}".replace("->", "_to_")
+            file = made(state_of(self._graph.name)) / f"{stem}.log"
+        log = Log.create(link.id, qos, replicas, file=file, dead=dead_of(self._graph.name))
+        self._add(node, replica, output, [link], log, log.spec, "log on disk" if file else "log")
+
+    def _tcp(self, node: NodeSpec, replica: int, output: str | None, links: Sequence[LinkSpec]) -> None:
+        channel = TcpChannel.create(
+            self._facts(links),
+            address=self._placement.address(node),
+            port=self._placement.port(node, output, replica),
+            sends=node.name in self._placement.here,
+        )
+        self._add(node, replica, output, links, channel, channel.spec, "tcp")
+
+    def _facts(self, links: Sequence[LinkSpec]) -> list[tuple[str, Realtime, int]]:
+        """Return id, promise and the consumer's replicas of links."""
+        return [
+            (link.id, cast("Realtime", link.qos), self._graph.node(link.target).replicas) for link in links
+        ]
+
+    def _add(
+        self,
+        node: NodeSpec,
+        replica: int,
+        output: str | None,
+        links: Sequence[LinkSpec],
+        channel: Channel,
+        spec: EndSpec,
+        transport: str,
+    ) -> None:
+        self.channels.append(channel)
+        for link in links:
+            self._of.setdefault(link.id, []).append(channel)
+            self.transports[link.id] = transport
+        if node.name in self._placement.here:
+            plan = SenderPlan(output=output, channel=spec, jpeg=links[0].qos.jpeg)
+            self._senders.setdefault((node.name, replica), []).append(plan)
+            self._inherited.setdefault(node.name, []).extend(channel.fds)
+        for link in links:
+            if link.target in self._placement.here:
+                self._receivers.setdefault((link.target, link.id), []).append(spec)
+                self._inherited.setdefault(link.target, []).extend(channel.fds)
+
+
+def open_sender(spec: EndSpec) -> Sender:
+    """Return the sending end of a channel."""
+    if isinstance(spec, RingSpec):
+        return RingSender(spec)
+    if isinstance(spec, LogSpec):
+        return LogSender(spec)
+    if isinstance(spec, TcpSpec):
+        from argus.flow.channels.tcp_sender import TcpSender
+
+        return TcpSender(spec)
+    from argus.flow.channels.redis_sender import RedisSender
+
+    return RedisSender(spec)
+
+
+def open_receiver(spec: EndSpec, link: str, replica: int) -> Receiver:
+    """Return the receiving end of a link's channel for a replica."""
+    if isinstance(spec, RingSpec):
+        return RingReceiver(spec, link, replica)
+    if isinstance(spec, LogSpec):
+        return LogReceiver(spec, replica)
+    if isinstance(spec, TcpSpec):
+        from argus.flow.channels.tcp_receiver import TcpReceiver
+
+        return TcpReceiver(spec, link, replica)
+    from argus.flow.channels.redis_receiver import RedisReceiver
+
+    return RedisReceiver(spec, replica)

@@ -1,0 +1,358 @@
+"""The loop around one node, over channels within this process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
+
+import pytest
+
+from argus import ConsumerNode, FusionNode, ProducerNode, QoS, SinkNode
+from argus.flow.channels.memory import MemoryChannel
+from argus.flow.channels.protocol import ChannelDown, Delivery, LinkCounts, ReliableReceiver
+from argus.flow.codec import decode
+from argus.flow.node import Node
+from argus.flow.outlet import Outlet
+from argus.flow.runner import Inlet, Runner
+from tests.flow.channels.contract import put
+from tests.sources.settling import comes_true
+
+IN, OUT = "a->b", "b->c"
+
+
+class Bench:
+    """One node between a channel in and a channel out."""
+
+    def __init__(self, node: Node, qos: Any = QoS.DURABLE, **details: Any) -> None:
+        node.name = node.name or "b"
+        self.letters: list[tuple[str, int]] = []
+        self.into = MemoryChannel(
+            [(IN, qos)], lambda _, __, reason, tries: self.letters.append((reason, tries))
+        )
+        self.out = MemoryChannel([(OUT, QoS.DURABLE(capacity=details.pop("room", 1000)))])
+        self.sender = self.into.sender()
+        inlets = [] if isinstance(node, ProducerNode) else [Inlet(self.into.receiver(IN), "a", IN)]
+        outlets = {node.outputs[0]: Outlet([(self.out.sender(), None)])} if node.outputs else {}
+        self.runner = Runner(node, inlets, outlets, **details)
+        self.runner.setup()
+        self.ending: Any = None
+        self.thread = threading.Thread(target=self._run)
+
+    def _bury(self, link: str, data: bytes, reason: str, tries: int) -> None:
+        self.letters.append((reason, tries))
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.runner.stop()
+        self.thread.join(5)
+        assert not self.thread.is_alive()
+        self.into.close()
+        self.out.close()
+
+    def _run(self) -> None:
+        try:
+            self.ending = self.runner.run()
+        except Exception as error:  # noqa: BLE001 - looked at by the test
+            self.ending = error
+
+    @property
+    def counts(self) -> LinkCounts:
+        return self.into.counts()[IN]
+
+    def results(self, count: int) -> list[Any]:
+        """Return what came out."""
+        end = self.out.receiver(OUT)
+        assert comes_true(lambda: self.out.counts()[OUT].sent >= count)
+        found = []
+        while (delivery := end.receive()) is not None:
+            found.append((decode(delivery.data, delivery.buffers)[1], delivery))
+            end.accept(delivery)
+        self.last: Delivery = found[-1][1]
+        return [value for value, _ in found]
+
+
+class Double(ConsumerNode):
+    def loop(self, data: int) -> int | None:
+        if data == 13:
+            raise ValueError("thirteen")
+        return None if data == 0 else 2 * data
+
+
+def test_what_loop_returns_is_sent_and_none_sends_nothing() -> None:
+    with Bench(Double()) as bench:
+        for value in (1, 0, 3):
+            put(bench, value, value)
+        assert bench.results(2) == [2, 6]
+        assert comes_true(lambda: bench.counts.delivered == 3)
+    assert bench.ending == "stopped"
+    assert bench.runner.meters.processed == 3
+
+
+def test_origin_and_way_of_a_message_are_handed_on() -> None:
+    with Bench(Double(), source="b.1", incarnation=4) as bench:
+        put(bench, 5, 1)
+        bench.results(1)
+    header = bench.last.header
+    assert (header.origin.source, header.origin.index) == ("cam", 5)
+    assert header.id == "b.1/4/1"
+    assert [hop.node for hop in header.hops] == ["b.1"]
+
+
+def test_a_message_is_accepted_only_when_what_it_gave_was() -> None:
+    with Bench(Double(), room=1) as bench:
+        put(bench, 1, 1)
+        put(bench, 2, 2)
+        assert comes_true(lambda: bench.counts.delivered == 1)
+        time.sleep(0.1)  # the second has nowhere to go: nothing may be accepted for it
+        assert (bench.counts.delivered, bench.counts.pending) == (1, 1)
+        assert bench.results(1) == [2]
+        assert comes_true(lambda: bench.counts.delivered == 2)
+
+
+def test_stopping_while_an_output_is_full_leaves_the_message_with_its_link() -> None:
+    with Bench(Double(), room=1) as bench:
+        put(bench, 1, 1)
+        put(bench, 2, 2)
+        assert comes_true(lambda: bench.counts.delivered == 1)
+    assert (bench.counts.delivered, bench.counts.pending) == (1, 1)
+
+
+def test_a_poisonous_message_is_tried_again_and_then_given_up_with_its_traceback() -> None:
+    with Bench(Double(), QoS.DURABLE(tries=3, backoff=0.01)) as bench:
+        put(bench, 13, 13)
+        put(bench, 1, 1)
+        assert bench.results(1) == [2]
+        [(reason, tries)] = bench.letters
+        assert 'raise ValueError("thirteen")' in reason
+        assert tries == 3
+        assert bench.runner.meters.failed == 3
+
+
+def test_a_failure_over_a_realtime_link_costs_that_message_alone() -> None:
+    with Bench(Double(), QoS.REALTIME) as bench:
+        put(bench, 13, 13)
+        assert comes_true(lambda: bench.counts.dropped == {"failed": 1})
+        put(bench, 1, 1)
+        assert bench.results(1) == [2]
+
+
+def test_what_cannot_travel_is_the_messages_fault_not_the_end_of_the_node() -> None:
+    class Odd(ConsumerNode):
+        def loop(self, data: int) -> Any:
+            return threading.Lock() if data == 1 else data
+
+    with Bench(Odd(), QoS.DURABLE(tries=1)) as bench:
+        put(bench, 1, 1)
+        put(bench, 2, 2)
+        assert bench.results(1) == [2]
+        assert "ValueUnsendable" in bench.letters[0][0]
+
+
+def test_a_generator_sends_each_of_its_values() -> None:
+    class Spread(ConsumerNode):
+        def loop(self, data: int) -> Iterator[int]:
+            yield from range(data)
+
+    with Bench(Spread()) as bench:
+        put(bench, 3, 3)
+        assert bench.results(3) == [0, 1, 2]
+
+
+class Count(ProducerNode):
+    """Counts to `upto`."""
+
+    upto: ClassVar[int] = 4
+    torn: ClassVar[list[bool]] = []
+
+    def setup(self) -> None:
+        self.at = 0
+
+    def loop(self) -> int:
+        if self.at == self.upto:
+            self.finish()
+        self.at += 1
+        return self.at
+
+    def teardown(self) -> None:
+        self.torn.append(True)
+
+
+def test_a_producer_goes_on_until_its_stream_ends() -> None:
+    Count.torn.clear()
+    with Bench(Count()) as bench:
+        bench.thread.join(5)
+        assert bench.results(4) == [1, 2, 3, 4]
+    assert bench.ending == "finished"
+    assert Count.torn == [True]
+
+
+def test_indices_go_on_over_restarts() -> None:
+    indices: list[int] = []
+    with Bench(Count(), first_index=100, on_index=indices.append) as bench:
+        bench.thread.join(5)
+        bench.results(4)
+    assert indices == [101, 102, 103, 104]
+    assert bench.last.header.origin.index == 103
+
+
+def test_what_a_producer_raises_comes_out_after_its_teardown() -> None:
+    class Breaks(Count):
+        def loop(self) -> int:
+            raise OSError("the camera was pulled")
+
+    Count.torn.clear()
+    with Bench(Breaks()) as bench:
+        bench.thread.join(5)
+    assert isinstance(bench.ending, OSError)
+    assert Count.torn == [True]
+
+
+def test_new_params_reach_the_node_between_two_messages() -> None:
+    import os
+
+    wake = os.eventfd(0, os.EFD_NONBLOCK)
+    asked: list[int] = []
+
+    class Times(ConsumerNode):
+        def loop(self, data: int) -> int:
+            return data * int(self.params)
+
+    node = Times()
+    node.params = 1
+
+    def settle() -> None:
+        if asked:
+            node.params = asked.pop()
+            os.eventfd_read(wake)
+
+    with Bench(node, between=settle, wake=wake) as bench:
+        put(bench, 1, 1)
+        assert bench.results(1) == [1]
+        asked.append(50)
+        os.eventfd_write(wake, 1)
+        assert comes_true(lambda: node.params == 50)
+        put(bench, 2, 2)
+        assert bench.results(2) == [100]
+    os.close(wake)
+
+
+def test_fusion_accepts_what_it_used_and_what_stayed_alone() -> None:
+    class Pair(FusionNode):
+        slop = 0.01
+
+        def loop(self, data: Mapping[str, Any]) -> Any:
+            return [data["left"], data["right"]]
+
+    left = MemoryChannel([("l->b", QoS.DURABLE)])
+    right = MemoryChannel([("r->b", QoS.DURABLE)])
+    out = MemoryChannel([(OUT, QoS.DURABLE)])
+    node = Pair()
+    node.name = "b"
+    inlets = [
+        Inlet(left.receiver("l->b"), "left", "l->b"),
+        Inlet(right.receiver("r->b"), "right", "r->b"),
+    ]
+    runner = Runner(node, inlets, {"out": Outlet([(out.sender(), None)])})
+    runner.setup()
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+
+    class Side:
+        def __init__(self, channel: MemoryChannel) -> None:
+            self.sender = channel.sender()
+
+    for index in (0, 1, 2):
+        put(Side(left), index, f"l{index}", source="left")
+    put(Side(right), 2, "r2", source="right")
+    assert comes_true(lambda: out.counts()[OUT].sent == 1)
+    delivery = out.receiver(OUT).receive()
+    assert delivery is not None
+    assert decode(delivery.data, delivery.buffers)[1] == ["l2", "r2"]
+    assert comes_true(lambda: left.counts()["l->b"].delivered == 3)
+    assert right.counts()["r->b"].delivered == 1
+    runner.stop()
+    thread.join(5)
+    for channel in (left, right, out):
+        channel.close()
+
+
+def test_a_server_that_does_not_answer_is_said_and_waited_for() -> None:
+    class Flaky(ReliableReceiver):
+        link = IN
+
+        def __init__(self, inner: Any) -> None:
+            self.inner, self.down = inner, True
+
+        def fileno(self) -> int:
+            return int(self.inner.fileno())
+
+        def receive(self) -> Delivery | None:
+            if self.down:
+                raise ChannelDown("redis at localhost does not answer: is it running?")
+            found: Delivery | None = self.inner.receive()
+            return found
+
+        def accept(self, delivery: Delivery) -> None:
+            self.inner.accept(delivery)
+
+        def refuse(self, delivery: Delivery, reason: str) -> None:
+            self.inner.refuse(delivery, reason)
+
+        def close(self) -> None:
+            self.inner.close()
+
+    bench = Bench(Double())
+    flaky = Flaky(bench.into.receiver(IN))
+    bench.runner._inlets = [Inlet(flaky, "a", IN)]
+    with bench:
+        put(bench, 1, 1)
+        assert comes_true(lambda: "does not answer" in bench.runner.meters.down)
+        flaky.down = False
+        assert bench.results(1) == [2]
+        assert bench.runner.meters.down == ""
+
+
+def test_inputs_take_turns() -> None:
+    seen: list[str] = []
+
+    class Keep(SinkNode):
+        def loop(self, data: str) -> None:
+            seen.append(data)
+
+    one, two = MemoryChannel([("x->b", QoS.DURABLE)]), MemoryChannel([("y->b", QoS.DURABLE)])
+
+    class Side:
+        def __init__(self, channel: MemoryChannel) -> None:
+            self.sender = channel.sender()
+
+    for index in range(4):
+        put(Side(one), index, "x")
+        put(Side(two), index, "y")
+    node = Keep()
+    node.name = "b"
+    runner = Runner(
+        node,
+        [Inlet(one.receiver("x->b"), "x", "x->b"), Inlet(two.receiver("y->b"), "y", "y->b")],
+        {},
+    )
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    assert comes_true(lambda: len(seen) == 8)
+    runner.stop()
+    thread.join(5)
+    assert seen == ["x", "y"] * 4
+    one.close()
+    two.close()
+
+
+@pytest.mark.parametrize("fps", [50.0])
+def test_a_producer_is_called_no_more_often_than_asked(fps: float) -> None:
+    began = time.monotonic()
+    with Bench(Count(), fps=fps) as bench:
+        bench.thread.join(5)
+    assert time.monotonic() - began >= 3 / fps
