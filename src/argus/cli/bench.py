@@ -109,6 +109,19 @@ app.command("capacity")(capacity)
 
 
 @app.command()
+def flow(rounds: Rounds = 3, peers: Peers = None, output: Output = "table") -> None:
+    """Nodes and links: pictures over shared memory beside peers, DURABLE over Redis, debug mode, start-up.
+
+    **Example**
+
+    `argus bench flow --rounds 5 --peers .venv-peers/bin/python`
+    """
+    from argus.flow.bench.suite import measure_flow
+
+    _show(measure_flow(rounds, _say, peers), output)
+
+
+@app.command()
 def engine(
     model: Model = "builtin:plaza",
     video: Video = None,

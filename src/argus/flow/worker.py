@@ -86,7 +86,7 @@ class Changes:
             return
         try:
             self._node.on_params(changed)
-        except Exception:  # noqa: BLE001 - what a node cannot change to is no reason to end it
+        except Exception:
             self._node.params = kept
             self._node.log.exception("node.params_not_taken", changed=sorted(changed))
 

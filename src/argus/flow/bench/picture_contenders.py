@@ -4,8 +4,8 @@ Our ring comes by itself, as the others do, and as nodes have it, with headers a
 
 Each is two functions that send and take one picture; run as a module (`python -m
 argus.flow.bench.picture_contenders NAME send|take ADDRESS FPS SECONDS WARM_UP READER`) one of them has a
-process of its own. `stages` makes what they meet at, `peers.loops` drives them; iceoryx2 and zenoh are
-scripts there.
+process of its own. All takers wait for their wake-up before each picture, as who has several inputs must.
+`stages` makes what they meet at, `peers.loops` drives them; iceoryx2 and zenoh are scripts there.
 
 The bare ring is what one writes in an hour: slots in `multiprocessing.shared_memory`, the newest one's
 number, a wake-up. It promises nothing: a slot is overwritten after a while, whoever looks at it.
@@ -103,12 +103,10 @@ def _ring_taker(address: str, reader: int, decoded: bool) -> Take:
 
     def take(within_s: float) -> int | None:
         nonlocal kept
+        poll.poll(1000 * within_s)
         delivery = receiver.receive()
         if delivery is None:
-            poll.poll(1000 * within_s)
-            delivery = receiver.receive()
-            if delivery is None:
-                return None
+            return None
         if decoded:
             kept = decode(delivery.data, delivery.buffers)[1]
         else:
@@ -160,14 +158,12 @@ def _bare_taker(address: str, copied: bool) -> Take:
 
     def take(within_s: float) -> int | None:
         nonlocal seen
+        if not poll.poll(1000 * within_s):
+            return None
+        os.eventfd_read(event)
         index = int(newest[0])
         if index == seen:
-            if not poll.poll(1000 * within_s):
-                return None
-            os.eventfd_read(event)
-            index = int(newest[0])
-            if index == seen:
-                return None
+            return None
         seen = index
         picture = slots[index % BARE_SLOTS]
         if copied:

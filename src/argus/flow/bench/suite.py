@@ -8,6 +8,7 @@ from pathlib import Path
 from argus.flow.bench.pictures import measure_pictures
 from argus.flow.bench.redis_contenders import redis_rows
 from argus.flow.bench.redis_server import RedisServer
+from argus.flow.bench.systems import system_rows
 from argus.vision.bench.tables import Row
 
 
@@ -22,4 +23,5 @@ def measure_flow(rounds: int, say: Callable[[str], None], peers: Path | None) ->
     rows = measure_pictures(rounds, say, peers)
     if RedisServer.there():
         rows += redis_rows(rounds, say)
+    rows += system_rows(rounds, say)
     return rows

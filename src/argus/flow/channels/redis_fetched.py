@@ -20,6 +20,8 @@ _AHEAD: Final = 128
 """Messages that may be read ahead."""
 _AHEAD_BYTES: Final = 16 * 1024 * 1024
 """Bytes that may be; at least one message is."""
+_SOON_S: Final = 0.25
+"""One of several replicas has messages for so long ahead, at the pace it has taken them lately."""
 _HELD_BACK: Final = 1000
 """Messages of origins with a retry that may lie here too."""
 
@@ -97,6 +99,7 @@ class Shelf:
         self._ids: set[bytes] = set()
         self._bytes = 0
         self._retries = 0
+        self._pace_s, self._taken_s = 0.05, 0.0
         self.waiting = 0
         """What waits in the channel, ours and others' too, as last heard."""
 
@@ -133,11 +136,11 @@ class Shelf:
     def take(self, now_s: float) -> Fetched | None:
         """Take the first out that may be handed out now."""
         at = self._first(now_s)
-        return None if at is None else self._pop(at)
-
-    def ready(self, now_s: float) -> bool:
-        """Return whether there is one to take."""
-        return self._first(now_s) is not None
+        if at is None:
+            return None
+        self._pace_s += 0.2 * (min(1.0, now_s - self._taken_s) - self._pace_s)
+        self._taken_s = now_s
+        return self._pop(at)
 
     def next_s(self, now_s: float) -> float | None:
         """Return in how many seconds the first retry may be taken; None: none waits."""
@@ -148,11 +151,16 @@ class Shelf:
     def room(self, out: int) -> int:
         """Return how many more may be read while so many are handed out.
 
-        One of several replicas reads ahead only while there is plenty: what it has another cannot do.
+        One of several replicas reads ahead only while there is plenty, and only what it will soon look at:
+        what it has another cannot do.
         """
-        ahead = _AHEAD if self._replicas == 1 else min(_AHEAD, self.waiting // (4 * self._replicas))
-        held_back = self._held_back() if self._retries else 0
-        free = len(self._items) - held_back
+        if self._replicas == 1:
+            ahead = _AHEAD
+            free = len(self._items) - (self._held_back() if self._retries else 0)
+        else:
+            soon = int(_SOON_S / max(self._pace_s, 1e-6))
+            ahead = min(_AHEAD, self.waiting // (4 * self._replicas), soon)
+            free = len(self._items) - self._retries
         if len(self._items) >= _HELD_BACK or (self._bytes >= _AHEAD_BYTES and self._items):
             return 0
         want = ahead - free

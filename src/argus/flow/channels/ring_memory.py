@@ -80,7 +80,7 @@ class RingSpec(msgspec.Struct, frozen=True, tag="ring"):
 
     def cell(self, reader: int) -> int:
         """Return the index of the first word of a reader's account."""
-        return _GENERATIONS + self.slots + 2 * self.readers + reader * Cell.WORDS
+        return _GENERATIONS + _whole_lines(self.slots) + 2 * _whole_lines(self.readers) + reader * Cell.WORDS
 
     def group(self, link: str) -> tuple[int, RingLink]:
         """Return the first reader of a link, and the link.
@@ -154,11 +154,11 @@ class RingMemory:
             access=mmap.ACCESS_WRITE if writes else mmap.ACCESS_READ,
             offset=size,
         )
-        held = _GENERATIONS + spec.slots
-        asleep = held + spec.readers
-        self.generations = self.words[_GENERATIONS:held]
+        held = _GENERATIONS + _whole_lines(spec.slots)
+        asleep = held + _whole_lines(spec.readers)
+        self.generations = self.words[_GENERATIONS : _GENERATIONS + spec.slots]
         """One word per slot, the sender's: the number of the message in it; 0 while it is written."""
-        self.held = self.words[held:asleep]
+        self.held = self.words[held : held + spec.readers]
         """One word per reader, its own: a bit for each slot that it holds."""
         self.asleep = self.words[asleep : asleep + spec.readers]
         """One word per reader, its own: a number that is new each time it falls asleep."""
@@ -248,7 +248,7 @@ class Cell:
     version that says by its last bit which of them hold.
     """
 
-    WORDS: Final = 10
+    WORDS: Final = 16
     _LIFE: Final = 1
     _TAKEN: Final = 2
     _FATES: Final[Mapping[str, int]] = {"delivered": 6, "failed": 7, "stale": 8, "overtaken": 9}
@@ -310,6 +310,11 @@ class Cell:
     def close(self) -> None:
         """Let go of the memory."""
         self._words.release()
+
+
+def _whole_lines(words: int) -> int:
+    """Return so many words, rounded up to lines of the cache, so that no end writes to another's."""
+    return -(-words // 8) * 8
 
 
 def _claim(kind: int, byte: int) -> bytes:

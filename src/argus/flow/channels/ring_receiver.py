@@ -68,13 +68,13 @@ class RingReceiver(FreshReceiver):
         """Return the newest message, if this link has not had it and it is fresh."""
         if self._closed:
             return None
-        if self._loans.collect():
-            self._hold(self._loans.slots)
+        self._loans.collect()
         words = self._memory.words
         if words[NEWEST] >> 8 > self._seen:
             found = self._look()
             if found is not None:
                 return found
+        self._hold(self._loans.slots)
         try:  # noqa: SIM105 - once per picture, and what is run rarely is slow
             os.eventfd_read(self._event)
         except BlockingIOError:

@@ -1,8 +1,8 @@
 """Pictures over iceoryx2, run by the Python of the peers, never imported.
 
 Usage: python iceoryx2_pictures.py loan|copy send|take NAME FPS SECONDS WARM_UP. `loan` fills a sample in
-place, `copy` copies a picture into it; the taker has a view of the sample, and gives it back when the next
-one is there.
+place, `copy` copies a picture into it; the taker has a view that keeps the sample, until the next one is
+there.
 """
 
 from __future__ import annotations
@@ -13,6 +13,12 @@ import sys
 import iceoryx2 as iox2  # type: ignore[import-not-found,unused-ignore]
 import numpy as np
 from loops import SIZE, send_all, take_all  # type: ignore[import-not-found,unused-ignore]
+
+
+class _Kept(np.ndarray):
+    """A view that keeps its sample, as do views of it; what the binding gives is overwritten without one."""
+
+    sample: object
 
 
 def _services(name: str) -> tuple[object, object, object]:
@@ -53,25 +59,22 @@ def _take(name: str) -> None:
     node, pictures, wakes = _services(name)
     subscriber = pictures.subscriber_builder().buffer_size(2).create()  # type: ignore[attr-defined]
     listener = wakes.listener_builder().create()  # type: ignore[attr-defined]
-    kept: list[object] = []
+    kept: _Kept | None = None
 
     def take(within_s: float) -> int | None:
+        nonlocal kept
+        listener.timed_wait(iox2.Duration.from_secs_f64(within_s))
+        while listener.try_wait():
+            pass
         newest = subscriber.receive()
-        if newest is None:
-            listener.timed_wait(iox2.Duration.from_secs_f64(within_s))
-            while listener.try_wait():
-                pass
-            newest = subscriber.receive()
         if newest is None:
             return None
         while (newer := subscriber.receive()) is not None:
             newest.delete()
             newest = newer
-        view = np.frombuffer(newest.payload().as_memory_view(), np.uint8)
-        for old in kept:
-            old.delete()  # type: ignore[attr-defined]
-        kept[:] = [newest]
-        return int(view[:8].view(np.uint64)[0])
+        kept = np.frombuffer(newest.payload().as_memory_view(), np.uint8).view(_Kept)
+        kept.sample = newest
+        return int(kept[:8].view(np.uint64)[0])
 
     take_all(take)
     del node

@@ -1,0 +1,123 @@
+"""New params on their way to a node, and what others may see of them."""
+
+from __future__ import annotations
+
+import select
+from typing import Any
+
+import pytest
+import structlog
+from pydantic import BaseModel, Field
+
+from argus.flow.graph import NodeSpec, Target
+from argus.flow.loading import FunctionConsumer
+from argus.flow.node import ConsumerNode
+from argus.flow.worker import Changes, shown
+
+
+class Line:
+    """What the supervisor would hear."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+
+    def tell(self, message: dict[str, Any]) -> bool:
+        self.told.append(message)
+        return True
+
+
+class Finder(ConsumerNode):
+    class Params(BaseModel):
+        confidence: float = Field(default=0.25, ge=0, le=1)
+        url: str = "rtsp://user:secret@10.0.0.5/1"
+
+    heard: list[frozenset[str]]
+
+    def loop(self, data: Any) -> Any:
+        return data
+
+    def on_params(self, changed: frozenset[str]) -> None:
+        self.heard.append(changed)
+        if self.params.confidence == 0.9:
+            raise RuntimeError("no model is that sure")
+
+
+@pytest.fixture
+def line() -> Line:
+    return Line()
+
+
+@pytest.fixture
+def node() -> Finder:
+    made = Finder()
+    made.params = Finder.Params()
+    made.heard = []
+    made.log = structlog.get_logger()
+    return made
+
+
+def changes(node: Any, line: Line) -> Changes:
+    spec = NodeSpec(name="finder", target=Target(kind="module", where="x"))
+    return Changes(node, spec, line)  # type: ignore[arg-type]  # what it uses of a line
+
+
+def test_a_change_reaches_the_node_when_it_settles_and_not_before(node: Finder, line: Line) -> None:
+    asked = changes(node, line)
+    asked.hear({"set": {"confidence": 0.5}, "id": 7})
+    assert line.told == [{"answer": 7, "ok": {"confidence": 0.5, "url": "rtsp://user:***@10.0.0.5/1"}}]
+    assert node.params.confidence == 0.25
+    assert select.select([asked.wake], [], [], 0)[0]
+    asked.settle()
+    assert node.params.confidence == 0.5
+    assert node.params.url == "rtsp://user:secret@10.0.0.5/1"
+    assert node.heard == [frozenset({"confidence"})]
+    assert not select.select([asked.wake], [], [], 0)[0]
+
+
+def test_two_changes_before_the_node_settles_are_both_had(node: Finder, line: Line) -> None:
+    asked = changes(node, line)
+    asked.hear({"set": {"confidence": 0.5}, "id": 1})
+    asked.hear({"set": {"url": "file.mp4"}, "id": 2})
+    asked.settle()
+    asked.settle()
+    assert (node.params.confidence, node.params.url) == (0.5, "file.mp4")
+    assert node.heard == [frozenset({"confidence", "url"})]
+
+
+def test_what_is_not_valid_is_answered_and_changes_nothing(node: Finder, line: Line) -> None:
+    asked = changes(node, line)
+    asked.hear({"set": {"confidence": 2}, "id": 1})
+    asked.settle()
+    assert "less than or equal to 1" in line.told[0]["error"]
+    assert node.params.confidence == 0.25
+    assert node.heard == []
+
+
+def test_what_the_node_itself_cannot_take_is_taken_back(node: Finder, line: Line) -> None:
+    asked = changes(node, line)
+    asked.hear({"set": {"confidence": 0.9}, "id": 1})
+    asked.settle()
+    assert node.params.confidence == 0.25
+
+
+def test_settings_of_functions_are_params(line: Line) -> None:
+    def double(data: int, *, by: int = 2) -> int:
+        return data * by
+
+    node = FunctionConsumer(double)
+    node.params = {"by": 2}
+    node.log = structlog.get_logger()
+    asked = changes(node, line)
+    asked.hear({"set": {"by": 5}, "id": 1})
+    asked.hear({"set": {"with": 5}, "id": 2})
+    asked.settle()
+    assert node.loop(3) == 15
+    assert line.told == [
+        {"answer": 1, "ok": {"by": 5}},
+        {"answer": 2, "error": "node finder: takes no with: it takes by"},
+    ]
+
+
+def test_passwords_are_not_shown() -> None:
+    assert shown({"url": "rtsp://a:b@c/d", "fps": 5}) == {"url": "rtsp://a:***@c/d", "fps": 5}
+    assert shown(None) == {}
