@@ -10,11 +10,14 @@ from datetime import UTC, datetime
 import numpy as np
 
 from argus.core.detections import Detections
-from argus.core.errors import ModelUnavailable
+from argus.core.errors import ModelUnavailable, ModelUnreadable
 from argus.core.frame import Frame
 from argus.vision.engine.feed import Taken
 from argus.vision.engine.lane import Lane
+from argus.vision.engine.models import LaneSpec
 from argus.vision.pictures import ArrayPicture
+from argus.vision.results import Event, FrameResult
+from tests.sources.settling import comes_true
 
 _PIXELS = ArrayPicture(np.full((32, 48, 3), 80, np.uint8))
 
@@ -119,3 +122,46 @@ class Watcher:
         self.models.append(lane.name)
         self.ages_s.append(taken.taken_s - taken.born_s)
         return True
+
+
+class Models:
+    """Opens finders by name and remembers them."""
+
+    def __init__(self) -> None:
+        self.opened: list[AsyncFinder] = []
+        self.refused: set[str] = set()
+        self.batch = 1
+
+    def open(self, spec: LaneSpec) -> AsyncFinder:
+        if spec.model.path in self.refused:
+            raise ModelUnreadable(f"model {spec.model.path}: no such file")
+        finder = AsyncFinder(f"{spec.model.path} on {spec.model.device}", batch=self.batch)
+        self.opened.append(finder)
+        return finder
+
+
+class Listener:
+    """Remembers what a pipeline found."""
+
+    def __init__(self) -> None:
+        self.results: list[FrameResult] = []
+        self.finished: list[tuple[Event, ...]] = []
+
+    def write(self, result: FrameResult) -> None:
+        self.results.append(result)
+
+    def finish(self, still_open: tuple[Event, ...]) -> None:
+        self.finished.append(still_open)
+
+    @property
+    def models(self) -> list[str]:
+        """Who looked, in order, each once in a row."""
+        names: list[str] = []
+        for result in self.results:
+            if not names or names[-1] != result.model:
+                names.append(result.model)
+        return names
+
+    def waits_for(self, more: int) -> bool:
+        goal = len(self.results) + more
+        return comes_true(lambda: len(self.results) >= goal)

@@ -20,53 +20,10 @@ from argus.vision.engine.engine import Engine
 from argus.vision.engine.models import LaneSpec
 from argus.vision.engine.notices import Notice
 from argus.vision.results import Event, FrameResult
-from tests.engine.parts import AsyncFinder
+from tests.engine.parts import AsyncFinder, Listener, Models
 from tests.sources.settling import comes_true, descriptors_and_threads
 
 CAMERA = "synthetic:plaza?width=160&height=120&fps=20&people=2&vehicles=0&seed={seed}"
-
-
-class Models:
-    """Opens finders by name and remembers them."""
-
-    def __init__(self) -> None:
-        self.opened: list[AsyncFinder] = []
-        self.refused: set[str] = set()
-        self.batch = 1
-
-    def open(self, spec: LaneSpec) -> AsyncFinder:
-        if spec.model.path in self.refused:
-            raise ModelUnreadable(f"model {spec.model.path}: no such file")
-        finder = AsyncFinder(f"{spec.model.path} on {spec.model.device}", batch=self.batch)
-        self.opened.append(finder)
-        return finder
-
-
-class Listener:
-    """Remembers what a pipeline found."""
-
-    def __init__(self) -> None:
-        self.results: list[FrameResult] = []
-        self.finished: list[tuple[Event, ...]] = []
-
-    def write(self, result: FrameResult) -> None:
-        self.results.append(result)
-
-    def finish(self, still_open: tuple[Event, ...]) -> None:
-        self.finished.append(still_open)
-
-    @property
-    def models(self) -> list[str]:
-        """Who looked, in order, each once in a row."""
-        names: list[str] = []
-        for result in self.results:
-            if not names or names[-1] != result.model:
-                names.append(result.model)
-        return names
-
-    def waits_for(self, more: int) -> bool:
-        goal = len(self.results) + more
-        return comes_true(lambda: len(self.results) >= goal)
 
 
 class Broken(Listener):

@@ -12,10 +12,8 @@ import pytest
 from argus.core.resources.pipeline import PipelineSpec
 from argus.testing.detectors import TruthDetector
 from argus.vision.models import load_detector
-from argus.vision.pipeline import Pipeline
-from argus.vision.runner.loop import run_pipeline
+from argus.vision.runner.job import Job, run_job
 from argus.vision.runner.summary import RunSummary
-from argus.vision.sources import open_source
 from argus.vision.synthetic import PLAZA_CROWDS, PLAZA_LINES, PLAZA_ZONES
 
 SCENE = "synthetic:plaza?width=320&height=180&fps=10&people=12&vehicles=3&seed=11"
@@ -43,8 +41,7 @@ def test_memory_is_flat_over_an_hour_of_the_plaza() -> None:
             at.append(resident_mb())
 
     url = f"{SCENE}&frames=36000"
-    with open_source(url) as source:
-        summary = run_pipeline(source, TruthDetector(url), Pipeline(spec, "plaza"), on_frame=on_frame)
+    summary = run_job(Job(url, pipeline=spec), detector=TruthDetector(url), on_frame=on_frame)
     settled = np.array(at[len(at) // 4 :])
     slope_mb_per_hour = float(np.polyfit(np.linspace(0, 0.75, len(settled)), settled, 1)[0])
     print(
@@ -61,8 +58,7 @@ def test_runs_one_after_another_leave_nothing_behind() -> None:
     detector = load_detector("builtin:plaza")
     seen: list[tuple[int, int, float]] = []
     for _ in range(300):
-        with open_source(f"{SCENE}&frames=5") as source:
-            run_pipeline(source, detector, Pipeline(PipelineSpec(), "plaza"))
+        run_job(Job(f"{SCENE}&frames=5"), detector=detector)
         gc.collect()
         seen.append((threading.active_count(), descriptors(), resident_mb()))
     detector.close()

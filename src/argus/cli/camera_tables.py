@@ -9,6 +9,7 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
+from argus.cli.job import agreement_in_words
 from argus.vision.engine.engine import Engine
 from argus.vision.engine.status import CameraStatus, PipelineStatus
 from argus.vision.runner.cameras import Watched
@@ -106,6 +107,10 @@ def sums(watched: Watched) -> list[Table]:
     facts = Table(show_header=False, box=None, pad_edge=False)
     facts.add_row(Text("model", "bold cyan"), Text(watched.summaries[0].model))
     facts.add_row(Text("time", "bold cyan"), f"{max(s.wall_s for s in watched.summaries):.1f} s")
+    for summary in watched.summaries:
+        if summary.agreement is not None:
+            name = f"{summary.source.name}: {agreement_in_words(summary.agreement)}"
+            facts.add_row(Text("candidate", "bold cyan"), Text(name))
     return [table, facts]
 
 

@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from argus.cli.notices import say_notice
+from argus.vision.engine.agreement_report import AgreementReport
 from argus.vision.runner.job import Job, default_model, leave_cores_to_the_engine, run_job
 from argus.vision.runner.outputs import STILL
 from argus.vision.runner.summary import RunSummary
@@ -114,6 +115,15 @@ def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def agreement_in_words(report: AgreementReport) -> str:
+    """Return how far a candidate agreed with the model beside which it looked."""
+    agreed = "100 %" if report.agreement == 1.0 else f"{min(100 * report.agreement, 99.9):.1f} %"
+    return (
+        f"{report.candidate}: {agreed} agreement in {report.frames} frames"
+        f" ({report.only_live} objects it did not see, {report.only_candidate} it alone saw)"
+    )
+
+
 def summary_table(summary: RunSummary) -> Table:
     """Return the summary as a table for people."""
     table = Table(
@@ -154,6 +164,8 @@ def summary_table(summary: RunSummary) -> Table:
     row("events", pairs(dict(sorted(summary.events.items()))))
     if summary.alerts:
         row("alerts", pairs(dict(summary.alerts)))
+    if summary.agreement is not None:
+        row("candidate", agreement_in_words(summary.agreement))
     for problem in summary.problems[:5]:
         row("problem", problem, "yellow")
     for path in summary.outputs:

@@ -88,6 +88,13 @@ def run(
     snapshots: Annotated[
         Path | None, typer.Option(help="Folder for the best picture of each event.", show_default=False)
     ] = None,
+    agreement: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the report on the candidate: `detect.shadow` in the file of `--pipeline`.",
+            show_default=False,
+        ),
+    ] = None,
     latest: Annotated[
         bool,
         typer.Option(
@@ -116,7 +123,8 @@ def run(
     """Run sources through a model and a pipeline: detections, tracks, events, alerts, annotated video.
 
     A progress bar runs along; Ctrl-C ends the run and finishes the files. Cameras are opened again when they
-    break off. With several sources `--out`, `--detections`, `--report` and `--snapshots` name folders.
+    break off. With several sources `--out`, `--detections`, `--report`, `--snapshots` and `--agreement` name
+    folders.
 
     **Examples**
 
@@ -160,6 +168,7 @@ def run(
         detections=detections,
         report=report,
         snapshots=snapshots,
+        agreement=agreement,
         retries=retries,
     )
     declared = declared_in(pipeline, sources)

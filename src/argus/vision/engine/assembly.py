@@ -15,7 +15,6 @@ from argus.vision.crop_view import crop_frame
 from argus.vision.engine.boxes import Every, Newest
 from argus.vision.engine.camera import EngineCamera
 from argus.vision.engine.feed import Feed
-from argus.vision.engine.ladder import Ladder
 from argus.vision.engine.member import Listener, Member
 from argus.vision.engine.models import LaneSpec
 from argus.vision.gate import MotionGate
@@ -52,7 +51,6 @@ def make_member(
         SpecError: a branch or a step of the ladder cannot be.
     """
     live = camera.health is not None
-    ladder = Ladder(spec.degrade, max_age_s=spec.max_age, fps=spec.fps) if spec.degrade else None
     branches = None
     if spec.branches:
         branches = Branches(spec.branches, branch_lanes, camera.name, wait=not live)
@@ -76,7 +74,6 @@ def make_member(
         listener,
         look=look,
         live=live,
-        ladder=ladder,
         branches=branches,
         clock=clock,
     )

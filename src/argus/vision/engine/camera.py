@@ -89,8 +89,8 @@ class EngineCamera:
         with self._attached:
             self._feeds = (*self._feeds, feed)
             self._attached.notify_all()
-        if self.over.is_set():
-            feed.complete()
+            if self.over.is_set():
+                feed.complete()
 
     def detach(self, feed: Feed) -> None:
         """Let a pipeline have them no longer."""
@@ -98,7 +98,12 @@ class EngineCamera:
             self._feeds = tuple(f for f in self._feeds if f is not feed)
 
     def connecting(self) -> None:
-        """Hear that the stream is being opened."""
+        """Hear that the stream is being opened, perhaps after it had been given up."""
+        with self._attached:
+            if self.over.is_set():
+                self.over.clear()
+                for feed in self._feeds:
+                    feed.resume()
         if self.health is not None:
             self.health.connecting(self._clock(), datetime.now(UTC))
             self.speak()

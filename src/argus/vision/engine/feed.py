@@ -170,7 +170,8 @@ class Feed:
             if self._view is not None:
                 frame = self._view(frame)
             # Outside of the lock: the gate looks at pixels, and a lane must not wait for that.
-            passes = self.gate is None or self.gate.passes(frame, now_s)
+            # A recording is read faster than it was taken, so what its gate remembers counts in its own time.
+            passes = self.gate is None or self.gate.passes(frame, frame.time_s if self._patient else now_s)
         except Exception:  # noqa: BLE001 - a picture that cannot be cut or compared is no harm to the others
             self._log.exception("frame.not_looked_at", pipeline=self.name)
             with self._changed:
@@ -209,14 +210,23 @@ class Feed:
         """Note what became of a frame that was taken."""
         with self._changed:
             self._counts.end(fate)
-            self._landed()
+            waits = self._landed()
+        if waits is not None:
+            waits.notify()
 
     def put_back(self, taken: Taken) -> None:
         """Take a frame back that its lane could not look at; it waits again unless a newer one does."""
         with self._changed:
             if self._closed or not self._box.put_back(Waiting(taken.frame, taken.born_s)):
                 self._counts.dropped_stale += 1
-            self._landed()
+            waits = self._landed()
+        if waits is not None:
+            waits.notify()
+
+    def resume(self) -> None:
+        """Hear that frames will be offered again."""
+        with self._changed:
+            self._complete = False
 
     def complete(self) -> None:
         """Hear that no further frame will be offered."""
@@ -254,10 +264,10 @@ class Feed:
     def _is_over(self) -> bool:
         return (self._complete or self._closed) and not self._flying and not len(self._box)
 
-    def _landed(self) -> None:
+    def _landed(self) -> Taker | None:
+        """Count one frame less with its lane; return the other lane whose turn it is now."""
         self._flying -= 1
-        if not self._flying and self._holder is not self._taker and self._taker is not None:
-            # Another lane waits for its turn. Its own lock is never held while it calls us.
-            self._taker.notify()
+        waits = self._taker if not self._flying and self._holder is not self._taker else None
         self._holder = self._holder if self._flying else None
         self._changed.notify_all()
+        return waits

@@ -70,6 +70,10 @@ class LaneCounts:
     frames: int = 0
     busy_s: float = 0.0
     """Seconds in which at least one inference was under way."""
+    submit_s: float = 0.0
+    """Seconds spent preparing frames and handing them to the engine."""
+    wait_s: float = 0.0
+    """Seconds spent waiting for the engine's answers."""
 
     @property
     def occupancy(self) -> float:
@@ -180,16 +184,20 @@ class Lane:
         Returns 0 where something was done, else for how long at most there is nothing to do; None: until
         `notify`.
         """
-        wait_s: float | None = None
-        while len(self._flying) < self._depth and self.failure is None:
-            batch, wait_s = self._gather()
-            if not batch:
-                break
-            self._submit(batch)
+        wait_s = self._fill()
         if self._flying:
             self._land()
             return 0.0
         return wait_s
+
+    def _fill(self) -> float | None:
+        """Submit what is due while the engine has room; return for how long nothing more will be, or None."""
+        while len(self._flying) < self._depth and self.failure is None:
+            batch, wait_s = self._gather()
+            if not batch:
+                return wait_s
+            self._submit(batch)
+        return None
 
     def _run(self) -> None:
         while True:
@@ -205,10 +213,7 @@ class Lane:
         if self._stopping:
             return [], None
         members = self._members
-        waiting = sum(m.feed.waiting for m in members)
-        age_s = min((m.max_age_s or _AGELESS for m in members), default=_AGELESS)
-        room = sum(m.feed.room for m in members)
-        wait_s = self._batching.wait_s(waiting, room, len(self._flying), self._clock(), age_s)
+        wait_s = self._due(members)
         if wait_s != 0.0:
             return [], wait_s
         batch: list[tuple[Member, Taken]] = []
@@ -228,6 +233,13 @@ class Lane:
             self._next = at % len(members)
         return batch, None
 
+    def _due(self, members: Sequence[Member]) -> float | None:
+        """Return 0 where a batch shall go now; see `Batching.wait_s`."""
+        waiting = sum(m.feed.waiting for m in members)
+        age_s = min((m.max_age_s or _AGELESS for m in members), default=_AGELESS)
+        room = sum(m.feed.room for m in members)
+        return self._batching.wait_s(waiting, room, len(self._flying), self._clock(), age_s)
+
     def _submit(self, batch: Sequence[tuple[Member, Taken]]) -> None:
         frames = [taken.frame for _, taken in batch]
         began_s = self._clock()
@@ -242,6 +254,7 @@ class Lane:
         except Exception as error:  # noqa: BLE001 - one picture that cannot be prepared is no harm to the others
             self._sort_out(batch, error)
         else:
+            self.counts.submit_s += self._clock() - began_s
             if not self._flying:
                 self._free_since_s = began_s
             self._flying.append(_Flight(tuple(batch), pending, began_s))
@@ -249,6 +262,7 @@ class Lane:
     def _land(self) -> None:
         """Wait for the oldest inference and hand on what it saw."""
         flight = self._flying.popleft()
+        asked_s = self._clock()
         try:
             seen = flight.pending.result()
         except ModelUnavailable as error:
@@ -260,6 +274,7 @@ class Lane:
         now_s = self._clock()
         began_s = max(flight.began_s, self._free_since_s)
         self._free_since_s = now_s
+        self.counts.wait_s += now_s - asked_s
         self._batching.landed(began_s, now_s)
         self.counts.batches += 1
         self.counts.frames += len(seen)

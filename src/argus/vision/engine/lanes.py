@@ -19,6 +19,7 @@ from argus.core.errors import ModelUnavailable
 from argus.core.frame import Frame
 from argus.vision.engine.lane import Lane, Member
 from argus.vision.engine.models import LaneSpec
+from argus.vision.engine.turned_lane import TurnedLane
 from argus.vision.models.protocols import Detector
 from argus.vision.pictures import ArrayPicture
 
@@ -38,10 +39,17 @@ class Lanes:
     """The open models of one engine. Safe from any thread; opening one blocks only who wants it."""
 
     def __init__(
-        self, open_: OpenModel, on_failure: Broken, *, clock: Callable[[], float] = time.monotonic
+        self,
+        open_: OpenModel,
+        on_failure: Broken,
+        *,
+        turned: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with none."""
+        """Begin with none; `turned` gives them no threads, see `turned_lane`."""
         self._open = open_
+        self._turned = turned
+        self._kind = TurnedLane if turned else Lane
         self._on_failure = on_failure
         self._clock = clock
         self._lanes: dict[str, OpenLane] = {}
@@ -70,12 +78,13 @@ class Lanes:
             if known is not None and known.lane.failure is None:
                 return known
             detector = self._open(spec)
-            try:
-                warm_up(detector)
-            except BaseException:
-                detector.close()
-                raise
-            lane = Lane(detector, name=spec.model.path, on_failure=self._on_failure, clock=self._clock)
+            if not self._turned:  # a recording does not age while the first inference takes longer
+                try:
+                    warm_up(detector)
+                except BaseException:
+                    detector.close()
+                    raise
+            lane = self._kind(detector, name=spec.model.path, on_failure=self._on_failure, clock=self._clock)
             opened = OpenLane(lane, spec)
             if known is not None:
                 self._lanes[f"{key} failed at {self._clock()}"] = known
@@ -85,7 +94,7 @@ class Lanes:
 
     def adopt(self, detector: Detector, spec: LaneSpec) -> OpenLane:
         """Take over a detector that somebody else has opened."""
-        lane = Lane(detector, on_failure=self._on_failure, clock=self._clock)
+        lane = self._kind(detector, on_failure=self._on_failure, clock=self._clock)
         opened = OpenLane(lane, spec)
         with self._opening:
             self._lanes[f"{spec.key} {id(detector)}"] = opened

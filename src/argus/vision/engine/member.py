@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 
@@ -41,6 +41,15 @@ class Listener(Protocol):
         ...
 
 
+@runtime_checkable
+class HearsFailure(Listener, Protocol):
+    """A listener that sees to it that somebody learns what ended its pipeline; else that is logged."""
+
+    def failed(self, error: Exception) -> None:
+        """Hear it; once, before `finish`, or after where that failed itself."""
+        ...
+
+
 class Comparison(Protocol):
     """Sees what the model saw, to compare a candidate with it; see `shadow`."""
 
@@ -67,7 +76,6 @@ class Member:
         *,
         look: LaneSpec,
         live: bool,
-        ladder: Ladder | None = None,
         branches: Branches | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -81,8 +89,8 @@ class Member:
             feed: Where its frames wait.
             listener: Takes the results; None: nobody.
             look: What looks at its frames in full service.
-            live: True where old frames are worth nothing.
-            ladder: What is given up when the pipeline comes to be late; None: nothing.
+            live: True where old frames are worth nothing, and what the spec says is given up when the
+                pipeline comes to be late. A recording is never late.
             branches: Those of the pipeline, which are closed with it; None: it has none.
             clock: Monotonic seconds.
         """
@@ -95,8 +103,9 @@ class Member:
         self.failure: Exception | None = None
         """The same, as it was raised."""
         self.look = look
-        self.ladder = ladder
-        self.rung = Rung() if ladder is None else ladder.rung
+        self.ladder: Ladder | None
+        self.rung: Rung
+        """Where it stands on its ladder."""
         self.before = FrameCounts()
         """What became of the frames of the pipelines that this one took over from."""
         self.comparison: Comparison | None = None
@@ -108,6 +117,7 @@ class Member:
         self._branches = branches
         self._clock = clock
         self._finished = False
+        self._set_ladder()
 
     @property
     def feed(self) -> Feed:
@@ -120,6 +130,11 @@ class Member:
         return self.spec.max_age if self._live else None
 
     @property
+    def patient(self) -> bool:
+        """True where every frame counts, and none is late: a recording."""
+        return not self._live
+
+    @property
     def counts(self) -> FrameCounts:
         """What became of its frames."""
         return self._feed.counts.plus(self.before)
@@ -129,8 +144,7 @@ class Member:
         self.look = look
         self.spec = self._pipeline.spec = spec
         self._feed.set_max_age(spec.max_age if self._live else None)
-        self.ladder = Ladder(spec.degrade, max_age_s=spec.max_age, fps=spec.fps) if spec.degrade else None
-        self.rung = Rung() if self.ladder is None else self.ladder.rung
+        self._set_ladder()
 
     def consume(self, taken: Taken, detections: Detections, lane: Lane, inferred_s: float) -> bool:
         """Take what the model saw in one frame; return whether the steps could be run."""
@@ -179,8 +193,20 @@ class Member:
         if branches is not None:
             branches.close()
 
+    def _set_ladder(self) -> None:
+        spec = self.spec
+        self.ladder = None
+        if self._live and spec.degrade:
+            self.ladder = Ladder(spec.degrade, max_age_s=spec.max_age, fps=spec.fps)
+        self.rung = Rung() if self.ladder is None else self.ladder.rung
+
     def _fail(self, error: Exception) -> None:
         self.error = str(error) if isinstance(error, ArgusError) else repr(error)
+        self.failure = error
+        self._feed.close()
+        if isinstance(self.listener, HearsFailure):
+            self.listener.failed(error)
+            return
         structlog.get_logger().error(
             "pipeline.failed",
             pipeline=self.name,
@@ -188,5 +214,3 @@ class Member:
             error=self.error,
             exc_info=not isinstance(error, ArgusError),
         )
-        self.failure = error
-        self._feed.close()

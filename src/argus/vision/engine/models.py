@@ -56,13 +56,15 @@ class LaneSpec:
     model: ModelSpec
     appearance: str | ModelSpec | None = None
     """A re-identification network that looks at every detection besides."""
+    candidate: bool = False
+    """True looks beside a model in service, in a lane of its own, whatever that one is."""
 
     @property
     def key(self) -> str:
         """The same for equal specs only."""
         other = self.appearance
         appearance = other.model_dump_json() if isinstance(other, ModelSpec) else other
-        return f"{self.model.model_dump_json()} {appearance}"
+        return f"{self.model.model_dump_json()} {appearance}{' candidate' * self.candidate}"
 
 
 def open_detector(spec: LaneSpec) -> Detector:

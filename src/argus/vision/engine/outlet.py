@@ -2,7 +2,7 @@
 
 A pipeline's results go into a queue that another thread works off. Where the writers fall behind a
 live camera, pictures without events are left out and counted; no event is ever lost, and no other
-camera waits.
+camera waits. One recording alone has nobody to keep waiting, and writes straight on.
 """
 
 from __future__ import annotations
@@ -11,13 +11,67 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from argus.vision.results import Event, FrameResult
 from argus.vision.sinks.protocol import Sink
 
 _QUEUED: Final = 32
 """Results that wait; then those without events are left out."""
+
+
+class Way(Protocol):
+    """Where a pipeline's results go; see `Listener`."""
+
+    left_out: int
+    """Results that no sink saw."""
+    error: Exception | None
+    """What broke a sink; nothing is written after that."""
+
+    def write(self, result: FrameResult) -> None:
+        """Take one frame's result.
+
+        Raises:
+            Exception: what broke a sink.
+        """
+        ...
+
+    def finish(self, still_open: tuple[Event, ...]) -> None:
+        """Write what waits, tell the open events and close the sinks; once.
+
+        Raises:
+            Exception: what broke a sink.
+        """
+        ...
+
+
+class Straight:
+    """Gives what a pipeline finds to sinks in the thread that found it."""
+
+    left_out = 0
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        """Take the sinks over."""
+        self.error: Exception | None = None
+        self._sinks = tuple(sinks)
+
+    def write(self, result: FrameResult) -> None:
+        """Write one frame's result."""
+        try:
+            for sink in self._sinks:
+                sink.write(result)
+        except Exception as error:
+            self.error = error
+            raise
+
+    def finish(self, still_open: tuple[Event, ...]) -> None:
+        """Tell the open events and close the sinks."""
+        sinks, self._sinks = self._sinks, ()
+        try:
+            finish_all(sinks, still_open)
+        except Exception as error:
+            self.error = self.error or error
+            raise
 
 
 class Outlet:
@@ -83,14 +137,8 @@ class Outlet:
     def _run(self) -> None:
         try:
             with contextlib.ExitStack() as ending:
-                for sink in self._sinks:
-                    ending.callback(sink.close)
-                try:
-                    self._work()
-                finally:
-                    # On a stack, so that a sink whose disk is full keeps no other from finishing its file.
-                    for sink in reversed(self._sinks):
-                        ending.callback(sink.finish, self._still_open or ())
+                ending.callback(lambda: finish_all(self._sinks, self._still_open or ()))
+                self._work()
         except Exception as error:  # noqa: BLE001 - raised again in `write` and `finish`
             with self._changed:
                 self.error = self.error or error
@@ -110,3 +158,16 @@ class Outlet:
                 sink.write(result)
             if self._on_written is not None:
                 self._on_written(result)
+
+
+def finish_all(sinks: Sequence[Sink], still_open: tuple[Event, ...]) -> None:
+    """Finish and close sinks; one whose disk is full keeps no other from finishing its file.
+
+    Raises:
+        Exception: what broke one, after all were closed.
+    """
+    with contextlib.ExitStack() as ending:
+        for sink in sinks:
+            ending.callback(sink.close)
+        for sink in reversed(sinks):
+            ending.callback(sink.finish, still_open)

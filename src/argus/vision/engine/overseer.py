@@ -20,6 +20,8 @@ from argus.vision.engine.ladder import Load, Rung
 from argus.vision.engine.lane import Lane
 from argus.vision.engine.member import Member
 from argus.vision.engine.models import LaneSpec, model_at, on_cpu
+from argus.vision.engine.shadow import Shadow
+from argus.vision.engine.swapping import say_of
 
 if TYPE_CHECKING:
     from argus.vision.engine.engine import Engine
@@ -57,6 +59,15 @@ class Overseer:
         self._work.put(None)
         for thread in self._threads:
             thread.join()
+
+    def lane_failed(self, lane: Lane, error: ArgusError) -> None:
+        """Tell that a model failed, and see to it that another looks soon."""
+        say_of(self._engine, lane, "model.failed", str(error))
+        for member in lane.members:
+            if isinstance(member, Shadow) and member.patient:
+                member.fail(error)
+        if self._engine.replaces:
+            self.replace(lane)
 
     def replace(self, lane: Lane, attempt: int = 0) -> None:
         """Open another model for those that a failed lane looked for, soon."""
@@ -143,7 +154,7 @@ class Overseer:
         # First the same again, for what fails once may work; an accelerator that is gone has gone for good.
         model = on_cpu(opened.spec.model) if vanished else opened.spec.model
         try:
-            other = engine.lanes.open(LaneSpec(model, opened.spec.appearance))
+            other = engine.lanes.open(LaneSpec(model, opened.spec.appearance, opened.spec.candidate))
         except ArgusError as error:
             wait_s = min(_LONGEST_RETRY_S, 2.0**attempt)
             self._log.warning("model.not_replaced", model=lane.name, error=str(error), retry_in_s=wait_s)

@@ -17,11 +17,12 @@ from pydantic import ValidationError
 
 from argus.core.errors import ArgusError, SpecError
 from argus.core.frame import Image
+from argus.vision.lab.carrier import Weather
 from argus.vision.lab.effects import EFFECTS
 from argus.vision.lab.faults import fault_named
 from argus.vision.lab.film import film_of
 from argus.vision.lab.packets import PacketEdit, damaged, lost, shifted
-from argus.vision.lab.proxy import Proxy, Weather
+from argus.vision.lab.proxy import Proxy
 from argus.vision.lab.rtsp_process import RtspProcess
 
 _USER: Final = "lab"

@@ -1,42 +1,40 @@
-"""Watching cameras until somebody says stop: what `argus run` does with whatever is live, one or many.
+"""Watching cameras until somebody says stop, and recordings to their end: what `argus run` does, one or many.
 
-The engine does the work; here its results go to files, sums and whoever looks on.
+The engine does the work, `desk` takes its results; here is who there is, and when all is over.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from argus.core.errors import SourceError, SpecError
+from argus.core.errors import OutputError, SourceError, SpecError
 from argus.core.resources.camera import CameraSpec
 from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import PipelineSpec
-from argus.vision.engine.camera import EngineCamera
+from argus.vision.engine.assembly import lower
 from argus.vision.engine.engine import Engine
-from argus.vision.engine.member import Member
 from argus.vision.engine.notices import Notice
-from argus.vision.engine.outlet import Outlet
 from argus.vision.engine.status import EngineStatus
-from argus.vision.health import HealthPicture
 from argus.vision.models.protocols import Detector
-from argus.vision.results import Event, FrameResult
+from argus.vision.runner.desk import Desk, RecordingDesk
 from argus.vision.runner.outputs import Outputs, Paths
+from argus.vision.runner.recording import ALWAYS_THERE
 from argus.vision.runner.summary import RunSummary
 from argus.vision.sinks.jsonl import EventLines, JsonLines
-from argus.vision.sinks.pictures import encode_picture, write_file
 from argus.vision.sources.hub import open_by_options
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.protocol import Source, SourceInfo
 
 _LOOK_S: Final = 0.05
 """How soon the end of a run is noticed."""
+_FINISH_S: Final = 30.0
+"""How long what is under way of a recording is waited for when the run is stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,50 +97,99 @@ def watch_cameras(
     """
     stop = stop or threading.Event()
     files = _files_of(watch)
-    infos = {name: source.info for name, source in (opened or {}).items()}
+    opened = opened or {}
+    alone = _alone(watch, opened)
     ready: dict[str, Source] = {}
-    desks: dict[str, _Desk] = {}
+    desks: dict[str, Desk] = {}
     with contextlib.ExitStack() as held:
-        for name, source in (opened or {}).items():
+        for name, source in opened.items():
             held.callback(source.close)
             ready.setdefault(watch.cameras[name].url, source)
 
         def open_first(url: str, options: SourceOptions) -> Source:
             return ready.pop(url, None) or open_by_options(url, options)
 
-        lines = JsonLines(watch.paths.events) if watch.paths.events is not None else None
-        if lines is not None:
-            held.callback(lines.close)
-        told = _Told(desks, None if lines is None else EventLines(lines), on_notice)
-        engine = Engine(tell=told.hear, model=watch.model, open_source=open_first)
+        told = _Told(desks, on_notice)
+        held.callback(told.close)
+        engine = Engine(
+            tell=told.hear,
+            model=watch.model,
+            open_source=open_first,
+            one_thread=alone is not None and alone.info.kind in ALWAYS_THERE,
+        )
         held.callback(_conclude, desks.values())
         held.callback(engine.close)
         if detector is None:
             # First, for it takes seconds, in which cameras would run on with nobody looking.
             engine.lanes.open(engine.look_of(watch.pipeline))
+        events = told.open(watch.paths.events)
         for name, spec in watch.cameras.items():
-            desk = _Desk(
-                name, watch, paths=files[name], info=infos.get(name), events=lines, on_frame=on_frame
+            info = opened[name].info if name in opened else None
+            summary = RunSummary(info or _unknown(name), watch.model.path)
+            outputs = Outputs(
+                files[name],
+                watch.pipeline,
+                kind=summary.source.kind,
+                fps=_rate(watch, spec, info),
+                events=events,
             )
+            if alone is None:
+                desk = Desk(summary, outputs, patient=not watch.live, limit=watch.limit, on_frame=on_frame)
+            else:
+                desk = RecordingDesk(summary, outputs, alone, stop=stop, limit=watch.limit, on_frame=on_frame)
+                ready[spec.url] = desk.recording
             desks[name] = desk
-            engine.add_camera(name, spec, live=watch.live, insists=watch.insists)
+            engine.add_camera(name, spec, live=watch.live, insists=watch.insists, held=not watch.live)
             engine.add_pipeline(name, watch.pipeline, camera=name, listener=desk, detector=detector)
             desk.watch(engine, name)
         for desk in desks.values():
             desk.summary.model = engine.lanes.all[0].lane.description
         if onlooker is not None:
             held.enter_context(onlooker(engine))
+        for name in watch.cameras:
+            engine.release(name)
         failure: Exception | None = None
-        while failure is None and not all(desk.over for desk in desks.values()) and not stop.wait(_LOOK_S):
-            failure = _failure(engine, watch)
+        while failure is None and not all(desk.over for desk in desks.values()) and not stop.is_set():
+            _wait(engine, stop, alone is not None)
+            failure = told.error or _failure(engine, watch)
+        if alone is not None and stop.is_set():
+            # No further frame is taken, and what is under way is written.
+            if alone.info.kind not in ALWAYS_THERE:
+                alone.close()
+            engine.wait(_FINISH_S)
         failure = failure or _failure(engine, watch)
         given_up, status = _given_up(engine), engine.status()
         for desk in desks.values():
-            desk.summary.interrupted = stop.is_set() and not desk.over
-    failure = failure or next((d.outlet.error for d in desks.values() if d.outlet.error is not None), None)
+            desk.summary.interrupted = desk.interrupted(stop)
+    failure = failure or told.error or next((d.error for d in desks.values() if d.error is not None), None)
     if failure is not None:
         raise failure
     return Watched([desk.summary for desk in desks.values()], status, given_up)
+
+
+def _alone(watch: Watch, opened: Mapping[str, Source]) -> Source | None:
+    """Return the recording, where a single one is all that is looked at."""
+    return next(iter(opened.values())) if len(watch.cameras) == len(opened) == 1 and not watch.live else None
+
+
+def _unknown(name: str) -> SourceInfo:
+    return SourceInfo(name, "stream", live=True, width=0, height=0)
+
+
+def _rate(watch: Watch, spec: CameraSpec, info: SourceInfo | None) -> float | None:
+    """Return the frames per second of an annotated video, nominally."""
+    if info is not None and not watch.live:
+        return lower(info.fps, lower(watch.pipeline.fps, spec.fps))
+    return watch.pipeline.fps or spec.fps or (None if info is None else info.fps)
+
+
+def _wait(engine: Engine, stop: threading.Event, alone: bool) -> None:
+    """Wait a moment for the end of a watch, that of a recording to the point."""
+    if alone:
+        [name] = engine.cameras
+        engine.stream_of(name).wait(_LOOK_S)
+    else:
+        stop.wait(_LOOK_S)
 
 
 def _files_of(watch: Watch) -> dict[str, Paths]:
@@ -168,7 +215,7 @@ def _files_of(watch: Watch) -> dict[str, Paths]:
     return files
 
 
-def _conclude(desks: Iterable[_Desk]) -> None:
+def _conclude(desks: Iterable[Desk]) -> None:
     # On a stack, so that a report that cannot be written keeps no other from being so.
     with contextlib.ExitStack() as ending:
         for desk in desks:
@@ -176,10 +223,15 @@ def _conclude(desks: Iterable[_Desk]) -> None:
 
 
 def _failure(engine: Engine, watch: Watch) -> Exception | None:
-    """Return what ends the whole watch: a file that cannot be written, no camera that is left."""
+    """Return what ends the whole watch: a file that cannot be written, no model or camera that is left."""
     for member in list(engine.members.values()):
         if member.failure is not None:
             return member.failure
+    if not engine.replaces:
+        broken = (opened.lane.failure for opened in engine.lanes.all if not opened.spec.candidate)
+        failure = next((error for error in broken if error is not None), None)
+        if failure is not None:
+            return failure
     given_up = _given_up(engine)
     if len(given_up) == len(engine.cameras):
         return next(iter(given_up.values()))
@@ -189,126 +241,45 @@ def _failure(engine: Engine, watch: Watch) -> Exception | None:
 
 def _given_up(engine: Engine) -> dict[str, SourceError]:
     cameras = list(engine.cameras.items())
-    return {name: c.error for name, c in cameras if c.over.is_set() and c.error is not None}
+    return {
+        name: camera.error
+        for name, camera in cameras
+        if camera.over.is_set() and camera.error is not None and all(feed.over for feed in camera.feeds)
+    }
 
 
 class _Told:
     """What is told besides results: counted, written beside the events, passed on."""
 
-    def __init__(
-        self,
-        desks: Mapping[str, _Desk],
-        events: EventLines | None,
-        on_notice: Callable[[Notice], None] | None,
-    ) -> None:
+    def __init__(self, desks: Mapping[str, Desk], on_notice: Callable[[Notice], None] | None) -> None:
         self._desks = desks
-        self._events = events
+        self._lines: JsonLines | None = None
+        self._events: EventLines | None = None
         self._on_notice = on_notice
         self._lock = threading.Lock()
+        self.error: OutputError | None = None
+        """What broke a file that something was to be written into."""
+
+    def open(self, path: Path | None) -> JsonLines | None:
+        """Begin the file of all events; nothing has been told before."""
+        if path is not None:
+            self._lines = JsonLines(path)
+            self._events = EventLines(self._lines)
+        return self._lines
 
     def hear(self, notice: Notice) -> None:
         with self._lock:
             self._desks[notice.camera].summary.count_events(notice.events, notice.alerts)
-        self._desks[notice.camera].keep(notice.pictures)
-        if self._events is not None:
-            self._events.tell(notice.events)
+        try:
+            self._desks[notice.camera].keep(notice.pictures)
+            if self._events is not None:
+                self._events.tell(notice.events)
+        except OutputError as error:  # raised at the end of the watch, which it brings about
+            self.error = self.error or error
         if self._on_notice is not None:
             self._on_notice(notice)
 
-
-class _Desk:
-    """Takes the results of one camera: counts, writes, and stops taking at the limit."""
-
-    def __init__(
-        self,
-        name: str,
-        watch: Watch,
-        *,
-        paths: Paths,
-        info: SourceInfo | None,
-        events: JsonLines | None,
-        on_frame: Callable[[RunSummary], None] | None,
-    ) -> None:
-        spec = watch.cameras[name]
-        nothing = SourceInfo(name, "stream", live=True, width=0, height=0)
-        self.full = False
-        """True when the limit was reached."""
-        self.summary = RunSummary(info or nothing, watch.model.path)
-        self._snapshots = paths.snapshots
-        self._outputs = Outputs(
-            paths,
-            watch.pipeline,
-            kind=self.summary.source.kind,
-            fps=watch.pipeline.fps or spec.fps or self.summary.source.fps,
-            events=events,
-        )
-        self._left = watch.limit
-        self._on_frame = on_frame
-        self._began_s = time.perf_counter()
-        self._member: Member | None = None
-        self._camera: EngineCamera | None = None
-        self.outlet = Outlet(self._outputs.sinks, patient=not watch.live, on_written=self._written)
-
-    @property
-    def over(self) -> bool:
-        """True when nothing more is to come, or to be taken."""
-        if self.full or self._member is None or self._camera is None:
-            return self.full
-        return self._camera.over.is_set() and self._member.feed.over
-
-    def watch(self, engine: Engine, name: str) -> None:
-        """Remember where the figures are; the model is open now, and time begins to count."""
-        self._began_s = time.perf_counter()
-        self._member, self._camera = engine.members[name], engine.cameras[name]
-
-    def write(self, result: FrameResult) -> None:
-        """Take one frame's result."""
-        if self.full:
-            return
-        left_out = self.outlet.left_out
-        self.outlet.write(result)
-        if self._left is not None and self.outlet.left_out == left_out:
-            self._left -= 1
-            self.full = self._left == 0
-
-    def keep(self, pictures: Sequence[HealthPicture]) -> None:
-        """Write what the camera showed before and after it fell ill or was well again."""
-        if self._snapshots is None:
-            return
-        for picture in pictures:
-            for when, pixels in (("before", picture.before), ("after", picture.after)):
-                if pixels is not None:
-                    name = f"{picture.type}-{picture.at:%Y%m%dT%H%M%S}-{picture.event_id}-{when}.jpg"
-                    write_file(self._snapshots / name, encode_picture(pixels))
-
-    def finish(self, still_open: tuple[Event, ...]) -> None:
-        """Finish the files."""
-        self.outlet.finish(still_open)
-
-    def conclude(self) -> None:
-        """Complete the sums, now that nothing changes any more, and write the report."""
-        if self._member is None or self._camera is None:
-            self.outlet.finish(())
-            return
-        self._add_up(self._member, self._camera, concluding=True)
-        self._outputs.conclude(self.summary)
-
-    def _written(self, result: FrameResult) -> None:
-        self.summary.count(result)
-        self.summary.wall_s = time.perf_counter() - self._began_s
-        if self._on_frame is not None and self._member is not None and self._camera is not None:
-            self._add_up(self._member, self._camera)
-            self._on_frame(self.summary)
-
-    def _add_up(self, member: Member, camera: EngineCamera, *, concluding: bool = False) -> None:
-        summary, counts, meters = self.summary, member.counts, member.meters
-        info = camera.info
-        if info is not None:
-            summary.source = replace(info, name=camera.name)
-        summary.decoded, summary.corrupt, summary.skipped = counts.decoded, counts.corrupt, counts.skipped
-        summary.dropped_stale, summary.dropped_full = counts.dropped_stale, counts.dropped_full
-        summary.gated = counts.gated
-        summary.left_out = self.outlet.left_out
-        if not (concluding and camera.over.is_set()):  # a recording ended with its last result
-            summary.wall_s = time.perf_counter() - self._began_s
-        summary.stage_s = {"wait": meters.wait.sum, "infer": meters.infer.sum, "steps": meters.steps.sum}
+    def close(self) -> None:
+        """Close the file."""
+        if self._lines is not None:
+            self._lines.close()

@@ -1,11 +1,10 @@
 """A run as somebody asks for it: names and files in, files and a summary out.
 
-Opens everything first and complains before the first frame; the work itself is `loop`.
+Opens everything first and complains before the first frame; the work itself is `cameras`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,17 +20,11 @@ from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import DetectSpec, PipelineSpec
 from argus.core.resources.track import TrackSpec
 from argus.core.urls import mask_url
-from argus.vision.branches.lanes import BranchLanes
-from argus.vision.branches.runner import Branches
 from argus.vision.engine.assembly import lower
 from argus.vision.engine.notices import Notice
-from argus.vision.models import load_detector, load_embedder
-from argus.vision.models.appearance import DetectorWithAppearance
 from argus.vision.models.protocols import Detector
-from argus.vision.pipeline import Pipeline
 from argus.vision.runner.cameras import Watch, watch_cameras
-from argus.vision.runner.loop import run_pipeline
-from argus.vision.runner.outputs import STILL, Outputs, Paths
+from argus.vision.runner.outputs import STILL, Paths
 from argus.vision.runner.summary import RunSummary
 from argus.vision.sources import open_source
 from argus.vision.sources.protocol import Source, SourceInfo
@@ -64,13 +57,15 @@ class Job:
     detections: Path | None = None
     report: Path | None = None
     snapshots: Path | None = None
+    agreement: Path | None = None
+    """Folder for the report on the candidate in the shadow of the model."""
     retries: int = -1
     """Attempts in a row to reach a camera that broke off; -1: for ever."""
 
     @property
     def paths(self) -> Paths:
         """What to write."""
-        return Paths(self.out, self.events, self.detections, self.report, self.snapshots)
+        return Paths(self.out, self.events, self.detections, self.report, self.snapshots, self.agreement)
 
 
 def leave_cores_to_the_engine() -> None:
@@ -115,51 +110,28 @@ def run_job(
     """
     _refuse_one_file_for_two(job)
     spec, model = resolve(job)
-    with contextlib.ExitStack() as held:
-        source = held.enter_context(open_source(job.source, fps=lower(job.fps, spec.fps), name=job.name))
+    with open_source(job.source, fps=lower(job.fps, spec.fps), name=job.name) as source:
         spec = _fit_to_source(spec, source, job)
         if on_open is not None:
             on_open(source.info)
-        if source.info.live:
-            watch = Watch(
-                {source.info.name: camera_of(job, job.source)},
-                spec,
-                model,
-                job.paths,
-                limit=job.limit,
-                insists=False,
-            )
-            return watch_cameras(
-                watch,
-                detector=None if detector is None else _Borrowed(detector),
-                opened={source.info.name: source},
-                on_frame=on_frame,
-                on_notice=on_notice,
-                stop=stop,
-            ).summaries[0]
-        if detector is None:
-            detector = load_detector(model)
-            held.callback(detector.close)
-        if spec.track is not None and spec.track.appearance_model is not None:
-            embedder = load_embedder(spec.track.appearance_model)
-            held.callback(embedder.close)
-            detector = DetectorWithAppearance(detector, embedder)
-        branches = None
-        if spec.branches:
-            lanes = held.enter_context(BranchLanes())
-            branches = Branches(spec.branches, lanes, source.info.name, wait=True)
-            held.callback(branches.close)
-        outputs = Outputs(job.paths, spec, kind=source.info.kind, fps=source.info.fps)
-        summary = run_pipeline(
-            source,
-            detector,
-            Pipeline(spec, camera=source.info.name, branches=branches),
-            outputs.sinks,
+        watch = Watch(
+            {source.info.name: camera_of(job, job.source)},
+            spec,
+            model,
+            job.paths,
+            live=source.info.live,
             limit=job.limit,
-            on_frame=on_frame,
-            stop=stop,
+            insists=False,
         )
-    outputs.conclude(summary)
+        [summary] = watch_cameras(
+            watch,
+            detector=None if detector is None else _Borrowed(detector),
+            opened={source.info.name: source},
+            on_frame=on_frame,
+            on_notice=on_notice,
+            stop=stop,
+        ).summaries
+    summary.outputs = job.paths.written()
     return summary
 
 
@@ -199,6 +171,11 @@ def resolve(job: Job) -> tuple[PipelineSpec, ModelSpec]:
     else:
         spec = PipelineSpec()
     detect = spec.detect or DetectSpec(model=default_model(job.source))
+    if job.agreement is not None and detect.shadow is None:
+        raise SpecError(
+            "there is no candidate to compare the model with: name one as `shadow` of `detect` in the file "
+            "of --pipeline, or leave --agreement out"
+        )
     base: dict[str, Any]
     if job.model is not None:
         base = {"path": job.model}
@@ -221,7 +198,13 @@ def resolve(job: Job) -> tuple[PipelineSpec, ModelSpec]:
         base | {name: value for name, value in options.items() if value is not None}, "model"
     )
     # The model has taken over what `detect` asks for; left there, it would win over the options.
-    return spec.model_copy(update={"detect": None}), model
+    left = None
+    if detect.shadow is not None:  # compared is what is wanted of both
+        confidence = detect.confidence if job.confidence is None else job.confidence
+        left = DetectSpec(
+            model=model, classes=job.classes or detect.classes, confidence=confidence, shadow=detect.shadow
+        )
+    return spec.model_copy(update={"detect": left}), model
 
 
 def _fit_to_source(spec: PipelineSpec, source: Source, job: Job) -> PipelineSpec:

@@ -11,6 +11,7 @@ from typing import Final
 from argus.core.errors import SpecError
 from argus.core.resources.pipeline import PipelineSpec
 from argus.vision.draw import Annotator
+from argus.vision.engine.agreement_report import AgreementReport, write_agreement
 from argus.vision.runner.summary import RunSummary
 from argus.vision.sinks.history import History
 from argus.vision.sinks.jsonl import DetectionLines, EventLines, JsonLines
@@ -33,6 +34,7 @@ class Paths:
     detections: Path | None = None
     report: Path | None = None
     snapshots: Path | None = None
+    agreement: Path | None = None
 
     def of_camera(self, name: str) -> Paths:
         """Return those of one camera of several: each path is a folder, and events go elsewhere.
@@ -58,13 +60,21 @@ class Paths:
             detections=within(self.detections, "detections", ".jsonl"),
             report=within(self.report, "report", ".html"),
             snapshots=within(self.snapshots, "snapshots", ""),
+            agreement=within(self.agreement, "agreement", ""),
         )
 
     def written(self) -> list[str]:
         """Return all of them as text."""
         return [
             str(path)
-            for path in (self.out, self.events, self.detections, self.snapshots, self.report)
+            for path in (
+                self.out,
+                self.events,
+                self.detections,
+                self.snapshots,
+                self.report,
+                self.agreement,
+            )
             if path is not None
         ]
 
@@ -93,7 +103,7 @@ class Outputs:
         Raises:
             OutputError: one cannot be written.
         """
-        self._paths = paths
+        self.paths = paths
         self._spec = spec
         self._history = History()
         self._snapshots = Snapshots(paths.snapshots)
@@ -120,11 +130,18 @@ class Outputs:
             opened.pop_all()
         self.sinks: Sequence[Sink] = sinks
 
-    def conclude(self, summary: RunSummary) -> None:
-        """Name the files in the summary and write the report, when all else is complete."""
-        summary.outputs = self._paths.written()
-        if self._paths.report is not None:
+    def conclude(self, summary: RunSummary, agreement: AgreementReport | None = None) -> None:
+        """Name the files in the summary and write the reports, when all else is complete.
+
+        Raises:
+            OutputError: one cannot be written.
+        """
+        summary.outputs = self.paths.written()
+        summary.agreement = agreement
+        if agreement is not None and self.paths.agreement is not None:
+            write_agreement(self.paths.agreement, agreement)
+        if self.paths.report is not None:
             title = f"Argus: {summary.source.name}"
             write_report(
-                self._paths.report, summary, self._history, self._snapshots.jpeg, self._spec, title=title
+                self.paths.report, summary, self._history, self._snapshots.jpeg, self._spec, title=title
             )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from argus.vision.results import Alert, Event, FrameResult
 from argus.vision.sources.protocol import SourceInfo
+
+if TYPE_CHECKING:  # its page is drawn with the parts of the report on a run, which knows summaries
+    from argus.vision.engine.agreement_report import AgreementReport
 
 
 @dataclass(slots=True)
@@ -48,6 +51,8 @@ class RunSummary:
     interrupted: bool = False
     outputs: list[str] = field(default_factory=list)
     """Files written."""
+    agreement: AgreementReport | None = None
+    """How far a candidate in the shadow of the model agreed with it; None without one."""
     _open: set[str] = field(default_factory=set)
     """Ids of events that have begun and not ended."""
 
@@ -84,7 +89,7 @@ class RunSummary:
 
     def to_json(self) -> dict[str, Any]:
         """Return the summary as one JSON object."""
-        return {
+        said: dict[str, Any] = {
             "source": {
                 "name": self.source.name,
                 "kind": self.source.kind,
@@ -119,3 +124,6 @@ class RunSummary:
             "interrupted": self.interrupted,
             "outputs": self.outputs,
         }
+        if self.agreement is not None:
+            said["agreement"] = {k: v for k, v in self.agreement.to_json().items() if k != "worst"}
+        return said

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from argus.core.errors import OutputError
 from argus.vision.branches.finding import Finding
 from argus.vision.results import Event, FrameResult
+
+_KEPT_BACK_S: Final = 1.0
+"""For so long lines may wait in the buffer for more: what a killed process loses of a busy camera."""
 
 
 class JsonLines:
@@ -20,6 +24,7 @@ class JsonLines:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._writing = threading.Lock()
+        self._flushed_s = time.monotonic()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[str] = path.open("w", encoding="utf-8")
@@ -32,8 +37,10 @@ class JsonLines:
         try:
             with self._writing:
                 self._file.write(line)
-                if flush:
+                now_s = time.monotonic()
+                if flush or now_s - self._flushed_s >= _KEPT_BACK_S:
                     self._file.flush()
+                    self._flushed_s = now_s
         except OSError as error:
             raise OutputError(self.path, error.strerror) from error
 

@@ -20,14 +20,17 @@ from argus.core.frame import Picture
 from argus.vision.pictures import PlanarPicture
 from argus.vision.sources.bitstream import Role, RoleOf, role_reader
 from argus.vision.sources.containers import VideoInput, fact_of
+from argus.vision.sources.groups import Groups
 from argus.vision.sources.hardware import DevicePicture
 from argus.vision.sources.protocol import SourceCounters
-from argus.vision.sources.reading import Shot, note_problem
+from argus.vision.sources.reading import Shot, note_fact, note_problem
 from argus.vision.sources.skipping import PacketPlan, Step
 from argus.vision.sources.timing import Clock, lead_s
 
 _GIVE_UP: Final = 20
 """Damaged places in a row, with no packet between them, after which the rest is given up."""
+
+_ON_A_DAMAGED_KEY: Final = "pictures after a damaged key frame were left out, up to the next key frame"
 
 _IN_FLIGHT: Final = 256
 """Packets whose arrival is remembered until their picture comes out."""
@@ -73,6 +76,9 @@ class Decoder:
         """
         self._codec = video.stream.codec_context
         self._codec.thread_type = threads
+        if threads == "SLICE" and self._codec.name == "h264":
+            # With several threads for slices FFmpeg notices no damage in them, and says that all is well.
+            self._codec.thread_count = 1
         # Frames that come at the end, without a packet, know their stamp but not its unit.
         self._unit_s = float(video.stream.time_base or 0)
         self._counters = counters
@@ -83,6 +89,7 @@ class Decoder:
         self._plan: PacketPlan[VideoPacket] = PacketPlan(
             fps, lead_s(fps, video.fps), reorders=bool(self._codec.has_b_frames)
         )
+        self._groups = Groups(self._unit_s)
         self._left_out: list[int] = []  # stamps, sorted, of pictures that will not come
         self._lost = passed
         self._arrivals: dict[int | None, Arrival] = {}
@@ -109,6 +116,7 @@ class Decoder:
         if not packet.size:
             self._leave_out(self._plan.reset())
             shots = self._decoded(None)
+            self._count_lost(ended=True)
             if self._left_out:  # a film lasts to its last picture, wanted or not
                 self._clock.time_s(self._left_out[-1] * self._unit_s)
             return shots
@@ -118,6 +126,7 @@ class Decoder:
         if step.drain:
             shots += self._decoded(None)
             self._codec.flush_buffers()
+        self._count_lost(ended=step.drain)
         return shots
 
     def _step(self, packet: VideoPacket) -> Step[VideoPacket]:
@@ -137,6 +146,7 @@ class Decoder:
             self._counters.skipped += arrival.lost
             self._lost += arrival.lost
             self._codec.flush_buffers()
+            self._groups.forget()
 
     def _leave_out(self, packets: Sequence[VideoPacket]) -> None:
         self._counters.skipped += len(packets)
@@ -148,21 +158,35 @@ class Decoder:
                 insort(self._left_out, packet.pts)
 
     def _decoded(self, packet: VideoPacket | None) -> list[Shot]:
+        if packet is not None:
+            self._groups.feed(packet.pts, key=packet.is_keyframe or self._is_entry(packet))
         try:
             frames = self._codec.decode(packet)
         except av.error.EOFError:
             return []
         except (av.error.FFmpegError, MemoryError) as error:
             self._plan.failed()
+            self._groups.failed()
             note_problem(self._counters, f"a packet cannot be decoded ({fact_of(error)})")
             return []
         return [shot for frame in frames if (shot := self._shot(frame)) is not None]
 
+    def _is_entry(self, packet: VideoPacket) -> bool:
+        """Return whether a packet is a key frame that is not marked as one, as damaged ones may not be."""
+        return self._role_of is not None and self._role_of(memoryview(packet)) is Role.ENTRY
+
+    def _count_lost(self, *, ended: bool) -> None:
+        lost = self._groups.take_lost(ended=ended)
+        if lost:
+            self._counters.corrupt += lost
+            note_fact(self._counters, _ON_A_DAMAGED_KEY)
+
     def _shot(self, frame: av.VideoFrame) -> Shot | None:
         arrival = self._arrivals.pop(frame.pts, self._latest)
-        if frame.is_corrupt:
+        if not self._groups.came(frame.pts, key=bool(frame.key_frame), corrupt=frame.is_corrupt):
             self._plan.failed()
-            note_problem(self._counters, "a picture was decoded with errors and left out")
+            errors = "a picture was decoded with errors and left out"
+            note_problem(self._counters, errors if frame.is_corrupt else _ON_A_DAMAGED_KEY)
             return None
         stamp_s = None if frame.pts is None else frame.pts * self._unit_s
         passed, self._lost = self._lost, 0

@@ -46,13 +46,13 @@ class Hub:
         with self._lock:
             return sum(s.threads for s in (*self._streams.values(), *self._leaving))
 
-    def join(self, spec: StreamSpec, reader: StreamReader) -> SharedStream:
-        """Read an address, together with all who read the same."""
+    def join(self, spec: StreamSpec, reader: StreamReader, *, held: bool = False) -> SharedStream:
+        """Read an address, together with all who read the same; `held`: not before the stream is begun."""
         with self._lock:
             stream = self._streams.get(spec.key)
             if stream is None:
                 stream = self._streams[spec.key] = SharedStream(spec, self._open, clock=self._clock)
-            standing = stream.enlist(reader)
+            standing = stream.enlist(reader, held=held)
         if standing.ended is not None:
             reader.ended(*standing.ended)
         elif standing.info is not None:

@@ -88,17 +88,36 @@ class SharedStream:
         """Threads that are alive, those left to themselves included."""
         return sum(t.is_alive() for t in self._threads)
 
-    def enlist(self, reader: StreamReader) -> Standing:
+    def enlist(self, reader: StreamReader, *, held: bool = False) -> Standing:
         """Let a reader read along, and say what it missed; returns at once.
 
-        Not after the last reader was struck: that is `Hub`'s to see.
+        The first reader opens the stream, unless it is `held` until `begin`. A stream that was given up is
+        tried again for who comes now. Not after the last reader was struck: that is `Hub`'s to see.
         """
         with self._lock:
             self._readers = (*self._readers, reader)
-            standing = Standing(self.info, self._ended)
-            if self._connection is None and self._ended is None:
-                self._begin()
-        return standing
+            if not held:
+                self.begin()
+            return Standing(self.info, self._ended)
+
+    @property
+    def held(self) -> bool:
+        """True while nobody has said that the stream shall be opened."""
+        return self._connection is None
+
+    def begin(self) -> None:
+        """Open the stream unless it is open, or is over for good; returns at once."""
+        with self._lock:
+            if self._stopping or (self._connection is not None and not self._given_up):
+                return
+            self._ended = None
+            self._retries = Retries(self.spec.reconnect)
+            self._begin()
+
+    @property
+    def _given_up(self) -> bool:
+        """True where no attempt is left, and what was read is no recording, which would begin anew."""
+        return self._ended is not None and not self._recording
 
     def strike(self, reader: StreamReader) -> int:
         """Give a reader nothing more; return how many are left. After the last one `close` is due."""
@@ -126,8 +145,12 @@ class SharedStream:
             connection.source.set_fps(fps)
 
     def try_now(self) -> None:
-        """End a wait for the next attempt."""
-        self._wake.set()
+        """End a wait for the next attempt, and try again where none is left."""
+        with self._lock:
+            if self._given_up:
+                self.begin()
+            else:
+                self._wake.set()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until all threads have ended; return whether they have."""
@@ -141,6 +164,8 @@ class SharedStream:
         connection = self._connection
         if connection is None or connection.left or self._stopping:
             return
+        if self._recording and not self.spec.paced:
+            return  # it may well work for long between two frames that are wanted; and it would begin anew
         timeout_s = self.spec.options.timeout_s
         limits = {"open": 5 * timeout_s + _CLOSING_S, "read": 2 * timeout_s + _CLOSING_S, "close": _CLOSING_S}
         limit_s = limits.get(connection.phase)
@@ -159,10 +184,11 @@ class SharedStream:
             self._begin()
 
     def _begin(self) -> None:
+        before = self._connection
         connection = _Connection(self._clock)
         connection.thread = threading.Thread(
             target=self._run,
-            args=(connection,),
+            args=(connection, None if before is None or before.left else before.thread),
             name=f"argus-camera-{self.spec.options.name or ''}",
             daemon=True,
         )
@@ -170,7 +196,9 @@ class SharedStream:
         self._threads.append(connection.thread)
         connection.thread.start()
 
-    def _run(self, connection: _Connection) -> None:
+    def _run(self, connection: _Connection, before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()  # it has given the stream up, and may still be saying so
         try:
             while self._wanted(connection) and self._connect(connection):
                 pass
