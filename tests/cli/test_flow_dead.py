@@ -39,7 +39,10 @@ def ids(argus: Argus, *more: object) -> list[str]:
     return [letter["id"] for letter in json.loads(done.out)["items"]]
 
 
-def test_letters_are_listed_with_what_went_wrong(argus: Argus, letters: DeadLetters) -> None:
+def test_letters_are_listed_with_what_went_wrong(
+    argus: Argus, letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     first, second = bury(letters, 1), bury(letters, 2, "camera->yolo", "killed by SIGSEGV")
     rows = argus("flow", "dead", "list", "-s", SYSTEM).out.splitlines()
     assert rows[1].split()[:2] == [first, "camera->logger"]

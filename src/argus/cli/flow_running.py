@@ -7,7 +7,6 @@ what is told of them here is asked for as `argus flow top` does, so that telling
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,19 +57,16 @@ def carry_out(graphs: Sequence[Graph], wish: Wish, objects: Mapping[str, Any] | 
     from argus.flow.checks import check
 
     for graph in graphs:
-        check(graph)
+        check(graph, (objects or {}) if wish.debug else ())
     if wish.debug:
         return _debug(graphs, objects or {}, wish)
     from argus.flow.local import run_systems
 
     errors = Console(stderr=True, highlight=False)
     teller = None if wish.quiet else _Teller(graphs, errors)
-    alarm = None if wish.for_s is None else _Alarm([graph.name for graph in graphs], wish.for_s)
     try:
-        code = run_systems(graphs, only=wish.only, host=wish.host)
+        code = run_systems(graphs, only=wish.only, host=wish.host, for_s=wish.for_s)
     finally:
-        if alarm is not None:
-            alarm.close()
         if teller is not None:
             teller.close()
     _account(graphs, wish)
@@ -96,27 +92,6 @@ def _debug(graphs: Sequence[Graph], objects: Mapping[str, Any], wish: Wish) -> i
         finally:
             alarm.cancel()
     return 0
-
-
-class _Alarm:
-    """Ends systems, as Ctrl-C does, some time after all of them have begun; a thread."""
-
-    def __init__(self, names: Sequence[str], for_s: float) -> None:
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(names, for_s), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Let it not ring any more."""
-        self._over.set()
-        self._thread.join(5.0)
-
-    def _run(self, names: Sequence[str], for_s: float) -> None:
-        while not all(_status_of(name) is not None for name in names):
-            if self._over.wait(_LOOK_S):
-                return
-        if not self._over.wait(for_s):
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 class _Teller:

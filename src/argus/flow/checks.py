@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from argus.core.errors import SpecError, did_you_mean
@@ -19,13 +19,17 @@ from argus.flow.qos import Durable
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-def check(graph: Graph) -> None:
+def check(graph: Graph, at_hand: Collection[str] = ()) -> None:
     """Return when nothing is wrong with a system.
+
+    Args:
+        graph: The system.
+        at_hand: Nodes whose class or function the caller has, so that nothing needs to find them.
 
     Raises:
         SpecError: with everything that is wrong, one thing a line.
     """
-    found = faults(graph)
+    found = faults(graph, at_hand)
     if len(found) == 1:
         raise SpecError(f"system {graph.name}: {found[0]}")
     if found:
@@ -34,12 +38,12 @@ def check(graph: Graph) -> None:
         )
 
 
-def faults(graph: Graph) -> list[str]:
+def faults(graph: Graph, at_hand: Collection[str] = ()) -> list[str]:
     """Return what is wrong with a system, in the order of its file: names, nodes, links, cycles."""
     outlines: dict[str, Outline] = {}
     found = [*_names(graph)]
     for node in graph.nodes:
-        found += _node(graph, node, outlines)
+        found += _node(graph, node, outlines, node.name in at_hand)
     for link in graph.links:
         found += _link(graph, link, outlines)
     found += _twins(graph)
@@ -100,7 +104,7 @@ def _names(graph: Graph) -> Iterator[str]:
 _LABEL_RULE: Final = "a name is of small letters, digits and `-`, 63 at most, with no `-` at its ends"
 
 
-def _node(graph: Graph, node: NodeSpec, outlines: dict[str, Outline]) -> Iterator[str]:
+def _node(graph: Graph, node: NodeSpec, outlines: dict[str, Outline], at_hand: bool) -> Iterator[str]:
     who = f"node {node.name!r}"
     if node.replicas < 1:
         yield f"{who}: replicas is {node.replicas}: it must be at least 1; take the node out to run none"
@@ -116,7 +120,8 @@ def _node(graph: Graph, node: NodeSpec, outlines: dict[str, Outline]) -> Iterato
     try:
         outline = outline_of(node.target, graph.folder)
     except TargetUnreadable as error:
-        yield f"{who}: {error}"
+        if not at_hand:
+            yield f"{who}: {error}"
         return
     if outline is None:
         return

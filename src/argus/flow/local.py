@@ -65,6 +65,8 @@ class LocalSystem:
         self.graph = graph
         self.over = threading.Event()
         """Set when nothing runs any more."""
+        self.began = threading.Event()
+        """Set when every node has come up once, or failed to, and producers were let go."""
         self._rates: dict[str, tuple[float, int, float]] = {}
         self._placement = Placement(graph, only, host)
         self.started = datetime.now(UTC)
@@ -258,6 +260,7 @@ class LocalSystem:
             for source in self._runs:
                 self.supervisor.tell(source, {"go": True})
             self._runs.clear()
+            self.began.set()
         if self._on_change is not None:
             self._on_change(status.name, status.state, status.reason)
 
@@ -317,8 +320,20 @@ def alone(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(replace(node, replicas=1) for node in graph.nodes))
 
 
-def run_systems(graphs: Sequence[Graph], *, only: Sequence[str] = (), host: str | None = None) -> int:
+def run_systems(
+    graphs: Sequence[Graph],
+    *,
+    only: Sequence[str] = (),
+    host: str | None = None,
+    for_s: float | None = None,
+) -> int:
     """Run systems until all have ended, or until SIGINT or SIGTERM, which drain; return the exit code.
+
+    Args:
+        graphs: Checked.
+        only: Only these nodes of them.
+        host: Only the nodes of this machine.
+        for_s: Seconds after which they are ended, counted from when all of their producers are at work.
 
     Raises:
         SpecError: a system cannot be run here.
@@ -343,8 +358,13 @@ def run_systems(graphs: Sequence[Graph], *, only: Sequence[str] = (), host: str 
     try:
         for graph in graphs:
             systems.append(LocalSystem(graph, only=only, host=host))  # noqa: PERF401 - those begun are closed
+        end_s = float("inf")
         while not stop.is_set() and not all(system.over.is_set() for system in systems):
             stop.wait(_LOOK_S)
+            if for_s is not None and end_s == float("inf") and all(s.began.is_set() for s in systems):
+                end_s = time.monotonic() + for_s
+            if time.monotonic() > end_s:
+                break
         failed = any(system.failed for system in systems)
     finally:
         for system in systems:

@@ -30,10 +30,6 @@ BROKER_DATA = "ARGUS_FLOW_BROKER_DATA"
 _collected: list[System] | None = None
 
 
-class _Collected(BaseException):
-    """Ends a file that is read for its systems where it would run them: what follows is for after a run."""
-
-
 class NodeHandle:
     """A node of a system, for linking."""
 
@@ -237,15 +233,13 @@ def run(*systems: System, debug: bool = False, only: Sequence[str] = (), host: s
     Raises:
         SpecError: a system cannot be; every fault is listed.
     """
-    if _collected is not None:
-        raise _Collected
-    if os.environ.get(CHILD):
+    if _collected is not None or os.environ.get(CHILD):
         return 0
     from argus.flow.checks import check
 
     graphs = [system.graph() for system in systems]
-    for graph in graphs:
-        check(graph)
+    for system, graph in zip(systems, graphs, strict=True):
+        check(graph, system.objects if debug else ())
     if debug:
         from argus.flow.debug import DebugSystem
 
@@ -258,7 +252,7 @@ def run(*systems: System, debug: bool = False, only: Sequence[str] = (), host: s
 
 
 def load_systems(path: str | Path) -> list[System]:
-    """Return the systems that a file defines; it is read up to where it would run them.
+    """Return the systems that a file defines; its calls of `run` do nothing.
 
     Raises:
         SpecError: there is no such file, it cannot be run, or it defines none.
@@ -269,20 +263,24 @@ def load_systems(path: str | Path) -> list[System]:
         raise SpecError(f"{path}: there is no such file: give the one that defines the system")
     if str(file.parent) not in sys.path:
         sys.path.insert(0, str(file.parent))
-    _collected = []
-    try:
-        runpy.run_path(str(file), run_name="__main__")
-        found = _collected
-    except (_Collected, SystemExit):
-        found = _collected
-    except SpecError:
-        raise
-    except Exception as error:
-        from argus.flow.loading import where_of
+    found: list[System] = []
+    # What stands below `if __name__ == "__main__"` is for a run, unless the system itself is made there.
+    for name in (SCRIPT_NAME, "__main__"):
+        _collected = found
+        try:
+            runpy.run_path(str(file), run_name=name)
+        except SystemExit:
+            pass
+        except SpecError:
+            raise
+        except Exception as error:
+            from argus.flow.loading import where_of
 
-        raise SpecError(f"{path}: {where_of(error)}") from error
-    finally:
-        _collected = None
+            raise SpecError(f"{path}: {where_of(error)}") from error
+        finally:
+            _collected = None
+        if found:
+            break
     if not found:
         raise SpecError(f"{path}: defines no system: write `sys = System('name')` and give it nodes")
     return found
