@@ -214,6 +214,16 @@ def test_more_arrays_than_can_be_lent_are_ordinary_ones(ends: Ends) -> None:
 def test_an_array_larger_than_a_slot_is_an_ordinary_one(ends: Ends) -> None:
     assert ends.sender.loan((5 * MB,), "uint8").nbytes == 5 * MB
     assert ends.sender.loan((0, 3), "uint8").shape == (0, 3)
+    assert ends.sender.loan((3,), "object").tolist() == [None] * 3
+
+
+def test_what_does_not_fit_beside_an_array_filled_in_place_takes_it_along_as_a_copy(ends: Ends) -> None:
+    loan = ends.sender.loan((1000,), "uint8")
+    loan[:] = 4
+    ends.send([loan, picture(1, 2 * MB - 40_000)])
+    got = ends.get()
+    assert (got[0] == 4).all()
+    assert (got[1] == 1).all()
 
 
 def test_a_message_that_fits_no_slot_is_an_error_and_counted(ends: Ends) -> None:

@@ -30,6 +30,7 @@ from argus.flow.bench.peers.loops import SHAPE, SIZE, Send, Take, send_all, take
 from argus.flow.channels.ring import RingReceiver, RingSender, RingSpec
 from argus.flow.codec import Encoder, decode
 from argus.flow.message import Header, Origin
+from argus.flow.wire import Packed
 
 BARE_SLOTS: Final = 4
 _PAGE: Final = 4096
@@ -60,10 +61,9 @@ def _ring_sender(address: str, lent: bool) -> Sending:
     packed = encoder.encode(header, own)
 
     def send(number: int) -> None:
-        picture = sender.loan(SHAPE, np.uint8) if lent else own
-        _head(picture)[0] = number
-        lain = packed._replace(buffers=(picture.data.cast("B"),)) if lent else packed
-        sender.send(lain, header, lambda: False)
+        picture = (sender.loan(SHAPE, np.uint8) if lent else own).data.cast("B")
+        picture[:8].cast("Q")[0] = number
+        sender.send(Packed(packed.header, (picture,)), header, lambda: False)
 
     return Sending(send)
 
@@ -76,7 +76,7 @@ def _node_sender(address: str, lent: bool) -> Sending:
     def send(number: int) -> None:
         nonlocal index
         picture = sender.loan(SHAPE, np.uint8) if lent else own
-        _head(picture)[0] = number
+        picture.data.cast("B")[:8].cast("Q")[0] = number
         header = _header(index)
         sender.send(encoder.encode(header, picture), header, lambda: False)
         index += 1
@@ -109,9 +109,10 @@ def _ring_taker(address: str, reader: int, decoded: bool) -> Take:
             return None
         if decoded:
             kept = decode(delivery.data, delivery.buffers)[1]
+            number = int(_head(kept)[0])
         else:
             kept = np.frombuffer(delivery.buffers[0], np.uint8)
-        number = int(_head(kept)[0])
+            number = delivery.buffers[0][:8].cast("Q")[0]
         receiver.accept(delivery)
         return number
 

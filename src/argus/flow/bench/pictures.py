@@ -58,8 +58,8 @@ def measure_pictures(
         rows.append(Row(f"1080p, {title}", fast.median("rate"), "pictures/s", note=note))
     rows += _promises({name: runs[pair] for name, pair in paced.items()}, runs[eight])
     if "iceoryx2-loan" in there:
-        mine, other = runs[fastest["nodes-lent"]], runs[fastest["iceoryx2-loan"]]
-        rows.append(_held(mine, other, "rate", "nodes-lent", "iceoryx2-loan", 1.0, "higher"))
+        mine, other = runs[fastest["ring-lent"]], runs[fastest["iceoryx2-loan"]]
+        rows.append(_held(mine, other, "rate", "ring-lent", "iceoryx2-loan", 1.0, "higher"))
     return rows
 
 

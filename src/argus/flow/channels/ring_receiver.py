@@ -175,7 +175,7 @@ class RingReceiver(FreshReceiver):
         parts: tuple[memoryview, ...] = ()
         if len(places) > 2:
             self._loans.collect()
-            if len(self._loans) < self._spec.views:
+            if self._loans.count < self._spec.views:
                 self._loans.lend(slot, root)
             else:
                 root = root.copy()

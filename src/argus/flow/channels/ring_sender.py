@@ -52,6 +52,7 @@ class RingSender(Sender):
         self._loans = Loans()
         self._unsent: dict[int, int] = {}
         """Bytes of the array in each slot that was lent and not sent."""
+        self._last_lent: tuple[Any, Any, int] = (None, None, 0)
         self._base = address(self._slots[0].bytes)
         self._closed = False
         self._number, self._newest = divmod(memory.words[NEWEST], 256)
@@ -74,6 +75,9 @@ class RingSender(Sender):
         mine = self._filled_in_place(packed) if self._unsent else None
         slot, skip, place = mine or (-1, -1, 0)
         table = plan(parts, skip, place)
+        if table[0] > self._size and mine is not None:  # what goes with it does not fit beside it
+            mine, slot, skip = None, -1, -1
+            table = plan(parts)
         if table[0] > self._size:
             self._memory.words[TOO_BIG] += 1
             raise MessageTooBig(
@@ -96,13 +100,15 @@ class RingSender(Sender):
         One that is dropped, not sent, is given back. One that does not fit, or is asked for while
         `MOST_LOANS` others live, is an ordinary array, which `send` copies.
         """
-        kind = np.dtype(dtype)
-        length = kind.itemsize * math.prod(shape)
+        if (shape, dtype) != self._last_lent[:2]:
+            kind = np.dtype(dtype)
+            self._last_lent = shape, dtype, 0 if kind.hasobject else kind.itemsize * math.prod(shape)
+        length = self._last_lent[2]
         self._collect()
-        if len(self._loans) >= MOST_LOANS or not length or LOAN_AT + length > self._size:
-            return np.empty(shape, kind)
+        if self._loans.count >= MOST_LOANS or not 0 < length <= self._size - LOAN_AT:
+            return np.empty(shape, dtype)
         slot = self._choose()
-        root: NDArray[Any] = np.ndarray(shape, kind, self._memory.slots, slot * self._size + LOAN_AT)
+        root: NDArray[Any] = np.ndarray(shape, dtype, self._memory.slots, slot * self._size + LOAN_AT)
         self._loans.lend(slot, root)
         self._unsent[slot] = length
         return root

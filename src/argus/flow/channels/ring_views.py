@@ -43,8 +43,9 @@ class Loans:
         self.slots = 0
         """A bit for each slot that is lent, as `collect` last saw it."""
 
-    def __len__(self) -> int:
-        """Return how many are lent, as `collect` last saw it."""
+    @property
+    def count(self) -> int:
+        """How many are lent, as `collect` last saw it."""
         return len(self._loans)
 
     def lend(self, slot: int, root: Bytes) -> None:
@@ -122,6 +123,9 @@ def plan(parts: Sequence[bytes | memoryview], skip: int = -1, lain: int = 0) -> 
         lain: Where that one lies; the others go before it as far as there is room, then behind it.
     """
     at = 16 + 16 * len(parts)
+    if skip == 1 and len(parts) == 2 and at + _ALIGN + len(parts[0]) <= lain:  # nearly always
+        size = len(parts[1])
+        return [lain + size, 2, -(-at // _ALIGN) * _ALIGN, len(parts[0]), lain, size]
     end = 0
     table = [0, len(parts)]
     for index, part in enumerate(parts):

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from starlette.responses import Response
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from argus.flow.gateway.hub import Hub
 from argus.flow.gateway.problems import Problem
@@ -125,9 +125,6 @@ async def _send_newest(socket: WebSocket, hub: Hub, watcher: Watcher) -> None:
 
 
 async def _listen(socket: WebSocket) -> None:
-    """Wait until the client leaves; what it says is passed over."""
-    try:
-        while True:
-            await socket.receive_text()
-    except (WebSocketDisconnect, RuntimeError, KeyError):
-        return
+    """Wait until the client leaves; what it says, text or bytes, is passed over."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
