@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 REQUIRE_ALL = os.environ.get("ARGUS_REQUIRE") == "all"
 
@@ -18,6 +19,12 @@ def need(present: bool, what: str) -> None:
     if REQUIRE_ALL:
         pytest.fail(f"{what}, and ARGUS_REQUIRE=all forbids to skip")
     pytest.skip(what)
+
+
+@pytest.fixture(autouse=True)
+def usual_logging() -> None:
+    """Log as if no command line had been run in this process before, which chooses what is heard."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session", autouse=True)
