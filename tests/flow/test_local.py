@@ -219,6 +219,53 @@ def test_a_message_that_a_loop_cannot_take_is_a_dead_letter_with_its_traceback(
     assert link(status, "count->keep").counts.dropped == {"dead": 1}
 
 
+FUSION = """
+from argus import FusionNode
+
+class Pair(FusionNode):
+    slop = 0.001
+
+    def loop(self, data):
+        with open({file!r}, "a") as file:
+            file.write(f"{{data['left']['n']}} {{data['right']['n']}}\\n")
+"""
+TIMED = """
+from pydantic import BaseModel
+from argus import ProducerNode
+
+class Timed(ProducerNode):
+    class Params(BaseModel):
+        upto: int
+
+    def setup(self):
+        self.at = 0
+
+    def loop(self):
+        if self.at == self.params.upto:
+            self.finish()
+        self.at += 1
+        self.send({"n": self.at}, time_s=float(self.at))
+"""
+
+
+def test_a_fusion_of_unequal_streams_ends_and_leaves_nothing_pending(
+    new: Callable[..., System], folder: Path
+) -> None:
+    (folder / "pair.py").write_text(FUSION.format(file=str(folder / "kept")))
+    (folder / "timed.py").write_text(TIMED)
+    system = new()
+    left = system.node("timed.py", name="left", upto=12)
+    right = system.node("timed.py", name="right", upto=7)
+    pair = system.node("pair.py")
+    system.link(left).to(pair, qos=QoS.DURABLE)
+    system.link(right).to(pair, qos=QoS.DURABLE)
+    assert run(system) == 0
+    assert kept(folder) == list(range(1, 8))
+    status = last_status(system.name)
+    assert status is not None
+    assert [(one.counts.delivered, one.counts.pending) for one in status.links] == [(12, 0), (7, 0)]
+
+
 def test_replicas_share_a_durable_link(new: Callable[..., System], folder: Path) -> None:
     assert run(durable(new, folder, upto=40, takes=0.02, replicas=2)) == 0
     assert sorted(kept(folder)) == list(range(40))

@@ -17,8 +17,9 @@ from types import FrameType
 from typing import Any, Final, Self
 
 import msgspec
+import structlog
 
-from argus.core.errors import SpecError
+from argus.core.errors import OutputError, SpecError
 from argus.flow.control import ControlServer, RequestRefused
 from argus.flow.figures import Figures
 from argus.flow.graph import Graph, NodeSpec
@@ -80,6 +81,8 @@ class LocalSystem:
         self._closing = False
         self._closed = threading.Event()
         self._draining: set[str] = set()
+        self._told: set[str] = set()
+        """Those that have been told that nothing more will be sent to them."""
         self._here: set[str] = set()
         self._runs: set[str] = set()
         self._plans: list[int] = []
@@ -127,7 +130,11 @@ class LocalSystem:
         self.supervisor.close()
         self.over.set()
         self._watch.join(5.0)
-        write_last_status(self.status())
+        try:
+            write_last_status(self.status())
+        except OutputError as error:
+            # A full disk costs the account, not the good order of the end.
+            structlog.get_logger().warning("flow.account_not_kept", error=str(error))
         self.wiring.close()
         for page in self._pages.values():
             page.close()
@@ -245,6 +252,9 @@ class LocalSystem:
 
     def _ended(self, name: str, reason: str) -> None:
         """Free what a process held; called before it is started again."""
+        # Its successor, if it gets one, must be told again.
+        self._told.discard(name)
+        self._draining.discard(name)
         for node, replica, source in self._replicas():
             if source == name:
                 self.wiring.forget(node, replica, reason)
@@ -277,6 +287,9 @@ class LocalSystem:
                 if not before or len(here) < len(before) or states[source] in _OVER:
                     continue
                 ended = all(states[s] in _OVER for link in here for s in self._sources(link.source))
+                if ended and source not in self._told:
+                    self._told.add(source)
+                    self.supervisor.tell(source, {"over": True})
                 done = ended and all(counts[link.id].pending == 0 for link in here)
                 quiet[source] = quiet.get(source, 0) + 1 if done else 0
                 if quiet[source] >= 2 and source not in self._draining:

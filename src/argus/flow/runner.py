@@ -116,6 +116,7 @@ class Runner:
         self._between = between
         self._wake = wake
         self._stopping = False
+        self._inputs_over = False
         self._sent = 0
         self._message: Message | None = None
         self._received_ns = 0
@@ -142,6 +143,10 @@ class Runner:
     def stop(self) -> None:
         """Let it end after what it is looking at; from any thread."""
         self._stopping = True
+
+    def end_inputs(self) -> None:
+        """Hear that nothing more will be sent to it, so that no partner will come; from any thread."""
+        self._inputs_over = True
 
     def setup(self) -> None:
         """Set the node up; what it raises is the caller's."""
@@ -220,7 +225,7 @@ class Runner:
                 )
             return Header(id_, origin, (*header.hops, Hop(self._source, self._received_ns, now_ns)))
         at = self._index if index is None else self._base + index
-        self._index = at + 1
+        self._index = max(self._index, at + 1)
         if self._on_index is not None:
             self._on_index(self._index)
         if time_s is None:
@@ -285,11 +290,16 @@ class Runner:
             if idle:
                 if down_s is None:
                     self.meters.down = ""
+                    if self._inputs_over:
+                        self._let_go()
                 looks = [s for i in self._inlets if (s := i.receiver.next_look_s()) is not None]
                 waits = [*looks, *([] if down_s is None else [down_s])]
                 self._sleep([i.receiver.fileno() for i in self._inlets], min([*waits, _LONGEST_WAIT_S]))
-        if self._matcher is not None:
-            self._matcher.rest()
+
+    def _let_go(self) -> None:
+        """Accept what waits for partners that will not come."""
+        for inlet, delivery, _ in () if self._matcher is None else self._matcher.rest():
+            inlet.receiver.accept(delivery)
 
     def _look(self, inlet: Inlet, delivery: Delivery) -> None:
         try:

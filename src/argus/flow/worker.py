@@ -48,6 +48,8 @@ class Changes:
         self._wanted: Any = None
         self.stop: Callable[[], None] = _nothing
         """Called when the node shall come to an end."""
+        self.end_inputs: Callable[[], None] = _nothing
+        """Called when nothing more will be sent to it."""
 
     def hear(self, message: dict[str, Any]) -> None:
         """Take a message of the supervisor; called in the line's thread."""
@@ -60,6 +62,8 @@ class Changes:
                 self._line.tell({"answer": message["id"], "error": str(error)})
             else:
                 self._line.tell({"answer": message["id"], "ok": values})
+        elif message.get("over"):
+            self.end_inputs()
         elif message.get("finish") or message.get("drain"):
             self.stop()
             self._go.set()
@@ -201,6 +205,7 @@ def main() -> int:
             wake=changes.wake,
         )
         changes.stop = runner.stop
+        changes.end_inputs = runner.end_inputs
         line.on_message = changes.hear
         runner.setup()
     except NodeBroken as error:
