@@ -314,6 +314,15 @@ def test_params_are_changed_while_it_runs_and_bad_ones_change_nothing(
     with pytest.raises(RequestRefused, match="there is no node 'kep'"):
         control.set("kep", {"scale": 2})
     assert comes_true(lambda: control.status().nodes[1].params.get("scale") == 1000)
+    for at in (0, 1):
+        pid = replica(running, "keep", at).pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+    assert comes_true(lambda: replica(running, "keep").restarts == 1, within_s=10)
+    before = len(kept(folder))
+    assert comes_true(lambda: len(kept(folder)) > before + 10, within_s=10)
+    assert kept(folder)[-1] >= 1000
+    assert kept(folder)[-1] % 1000 == 0
 
 
 def test_two_systems_of_one_name_never_run_at_once(

@@ -80,6 +80,8 @@ class LocalSystem:
         self._changing = threading.RLock()
         self._closing = False
         self._closed = threading.Event()
+        self._set: dict[str, dict[str, Any]] = {}
+        """Params that were changed since the start, by node."""
         self._draining: set[str] = set()
         self._told: set[str] = set()
         """Those that have been told that nothing more will be sent to them."""
@@ -179,6 +181,7 @@ class LocalSystem:
         values: dict[str, Any] = {}
         for replica in range(spec.replicas):
             values = self._ask(source_name(spec, replica), {"set": params})
+        self._set.setdefault(node, {}).update(params)
         return values
 
     def link_rate(self, link: str, delivered: int) -> float:
@@ -265,6 +268,10 @@ class LocalSystem:
             self._here.add(status.name)
         if status.state == "running":
             self._runs.add(status.name)
+            # What was set while it ran is set in who takes its place.
+            for node, _, source in self._replicas():
+                if source == status.name and node.name in self._set:
+                    self.supervisor.tell(source, {"set": dict(self._set[node.name]), "id": 0})
         if len(self._here) == len(self.figures):
             # Who failed is not waited for: it must not keep its producer from the others.
             for source in self._runs:
