@@ -286,8 +286,11 @@ class LocalSystem:
         quiet: dict[str, int] = {}
         while not self._closing:
             time.sleep(_LOOK_S)
-            states = self._states()
-            counts = self.wiring.counts()
+            try:
+                states, counts = self._states(), self.wiring.counts()
+            except Exception:  # noqa: BLE001 - a count that cannot be had now must not keep the system from ending
+                structlog.get_logger().exception("flow.not_counted")
+                continue
             for node, _, source in self._replicas():
                 before = self.graph.into(node.name)
                 here = [link for link in before if link.source in self._placement.here]
