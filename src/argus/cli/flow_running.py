@@ -60,7 +60,7 @@ def carry_out(graphs: Sequence[Graph], wish: Wish, objects: Mapping[str, Any] | 
         check(graph, (objects or {}) if wish.debug else ())
     if wish.debug:
         return _debug(graphs, objects or {}, wish)
-    from argus.flow.local import run_systems
+    from argus.flow.running import run_systems
 
     errors = Console(stderr=True, highlight=False)
     teller = None if wish.quiet else _Teller(graphs, errors)

@@ -7,19 +7,17 @@ node's process is `worker`; what askers may ask is `control`.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from types import FrameType
 from typing import Any, Final, Self
 
 import msgspec
 import structlog
 
-from argus.core.errors import OutputError, SpecError
+from argus.core.errors import OutputError
 from argus.flow.control import ControlServer, RequestRefused
 from argus.flow.figures import Figures
 from argus.flow.graph import Graph, NodeSpec
@@ -32,8 +30,6 @@ from argus.flow.transport import Placement, Wiring
 from argus.processes.spec import ProcessSpec, ProcessStatus
 from argus.processes.supervisor import Supervisor
 
-POD: Final = "ARGUS_FLOW_POD"
-"""Set where a cluster keeps the replicas: each of its pods runs one."""
 _LOOK_S: Final = 0.1
 """How often it is looked whether a stream has ended."""
 _ANSWER_S: Final = 10.0
@@ -335,63 +331,3 @@ class LocalSystem:
             return msgspec.to_builtins(letters.list(link))
         chosen = str(link)
         return letters.replay(chosen, ids) if op == "replay" else letters.drop(chosen, ids)
-
-
-def alone(graph: Graph) -> Graph:
-    """Return a graph in which every node is one process, for where others count replicas."""
-    replace = msgspec.structs.replace
-    return replace(graph, nodes=tuple(replace(node, replicas=1) for node in graph.nodes))
-
-
-def run_systems(
-    graphs: Sequence[Graph],
-    *,
-    only: Sequence[str] = (),
-    host: str | None = None,
-    for_s: float | None = None,
-) -> int:
-    """Run systems until all have ended, or until SIGINT or SIGTERM, which drain; return the exit code.
-
-    Args:
-        graphs: Checked.
-        only: Only these nodes of them.
-        host: Only the nodes of this machine.
-        for_s: Seconds after which they are ended, counted from when all of their producers are at work.
-
-    Raises:
-        SpecError: a system cannot be run here.
-    """
-    names = [graph.name for graph in graphs]
-    if len(set(names)) < len(names):
-        raise SpecError(f"two systems are called {', '.join(sorted(names))}: give each its own name")
-    stop = threading.Event()
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-
-        def on_signal(number: int, _: FrameType | None) -> None:
-            if stop.is_set():
-                # The second time somebody is in a hurry.
-                os._exit(128 + number)
-            stop.set()
-
-        before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
-    systems: list[LocalSystem] = []
-    if os.environ.get(POD):
-        graphs = [alone(graph) for graph in graphs]
-    try:
-        for graph in graphs:
-            systems.append(LocalSystem(graph, only=only, host=host))  # noqa: PERF401 - those begun are closed
-        end_s = float("inf")
-        while not stop.is_set() and not all(system.over.is_set() for system in systems):
-            stop.wait(_LOOK_S)
-            if for_s is not None and end_s == float("inf") and all(s.began.is_set() for s in systems):
-                end_s = time.monotonic() + for_s
-            if time.monotonic() > end_s:
-                break
-        failed = any(system.failed for system in systems)
-    finally:
-        for system in systems:
-            system.close()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return 1 if failed else 0

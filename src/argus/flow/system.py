@@ -246,7 +246,7 @@ def run(*systems: System, debug: bool = False, only: Sequence[str] = (), host: s
         for system, graph in zip(systems, graphs, strict=True):
             DebugSystem(graph, system.objects).run()
         return 0
-    from argus.flow.local import run_systems
+    from argus.flow.running import run_systems
 
     return run_systems(graphs, only=only, host=host)
 
