@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -197,3 +198,18 @@ def test_damaged_bytes_are_said_to_be_damaged(noise: bytes, cut: int) -> None:
             decode(header, buffers)
         except MessageDamaged:
             continue
+
+
+@pytest.mark.parametrize("dtype", ["|O", "O,i8", "|V8"])
+@pytest.mark.parametrize("code", [1, 2])
+def test_bytes_of_a_stranger_are_never_taken_for_objects(dtype: str, code: int) -> None:
+    lies = msgspec.msgpack.Ext(code, msgspec.msgpack.encode((bytes(4096) if code == 1 else 0, dtype, (4,))))
+    header = msgspec.msgpack.encode((HEADER, lies))
+    with pytest.raises(MessageDamaged):
+        decode(header, [memoryview(bytes(4096))])
+
+
+def test_an_array_that_says_another_size_than_its_buffer_has_is_damaged() -> None:
+    lies = msgspec.msgpack.Ext(2, msgspec.msgpack.encode((0, "|u1", (1 << 40,))))
+    with pytest.raises(MessageDamaged, match="holds 4096 bytes"):
+        decode(msgspec.msgpack.encode((HEADER, lies)), [memoryview(bytes(4096))])

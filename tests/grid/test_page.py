@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from argus.core.errors import SpecError
+from argus.core.net_access import is_loopback, knows_host
 from argus.vision.grid import GridPage, grid_status
-from argus.vision.grid.access import host_allowed, is_foreign, is_loopback, token_fits, token_given
+from argus.vision.grid.access import is_foreign, token_fits, token_given
 from argus.vision.grid.page import STREAMS
 from argus.vision.sources.multipart import MultipartParser
 from tests.grid.scene import well
@@ -273,7 +274,7 @@ def test_beyond_loopback_only_the_address_with_its_token_opens_the_page() -> Non
     ],
 )
 def test_only_names_of_this_machine_are_allowed(header: str | None, listens_at: str, allowed: bool) -> None:
-    assert host_allowed(header, listens_at) is allowed
+    assert knows_host(header, listens_at) is allowed
 
 
 def test_loopback_is_what_only_this_machine_reaches() -> None:

@@ -18,8 +18,9 @@ from argus.flow.channels.protocol import LinkCounts
 from argus.flow.fusion import Matcher
 from argus.flow.graph import Graph, LinkSpec
 from argus.flow.loading import first_params, from_object, make_node
-from argus.flow.message import Header, Hop, Message, Origin
+from argus.flow.message import Header, Message
 from argus.flow.node import EndOfStream, FusionNode, Node, ProducerNode
+from argus.flow.stamp import Stamps, values_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,8 +94,7 @@ class _Station:
         self.message: Message | None = None
         self._fps = fps
         self._next_s = 0.0
-        self._index = 0
-        self._sent = 0
+        self._stamps = Stamps(node.name)
         self._received_ns = 0
         self._wires: dict[str, list[tuple[_Station, LinkSpec, LinkCounts]]] = {}
         self._matcher: Matcher[tuple[Header, Any, LinkCounts]] | None = None
@@ -148,7 +148,7 @@ class _Station:
                 known = ", ".join(self.node.outputs)
                 raise ValueError(f"{self.node.name} has no output {output!r}: it has {known}")
             return
-        header = self._header(value, time_s, index)
+        header = self._stamps.header(value, self.message, self._received_ns, time_s=time_s, index=index)
         for target, link, counts in wires:
             counts.sent += 1
             counts.pending += 1
@@ -185,27 +185,5 @@ class _Station:
         return self.caller.call(function, *arguments)
 
     def _give(self, result: Any) -> None:
-        if result is None:
-            return
-        if hasattr(result, "__next__"):
-            for item in result:
-                self._give(item)
-            return
-        if not self.node.outputs:
-            raise ValueError(f"{self.node.name} is a sink: its loop must return None")
-        self.send(result, self.node.outputs[0])
-
-    def _header(self, value: Any, time_s: float | None, index: int | None) -> Header:
-        now_ns = time.monotonic_ns()
-        self._sent += 1
-        name = self.node.name
-        if self.message is not None:
-            header = self.message.header
-            hop = Hop(name, self._received_ns, now_ns)
-            return Header(f"{name}/1/{self._sent}", header.origin, (*header.hops, hop))
-        at = self._index if index is None else index
-        self._index = at + 1
-        if time_s is None:
-            time_s = getattr(value, "time_s", None)
-        origin = Origin(name, at, now_ns / 1e9 if time_s is None else float(time_s), now_ns)
-        return Header(f"{name}/1/{self._sent}", origin, (Hop(name, now_ns, now_ns),))
+        for value in values_of(self.node, result):
+            self.send(value, self.node.outputs[0])

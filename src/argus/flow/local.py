@@ -6,6 +6,7 @@ node's process is `worker`; what askers may ask is `control`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -84,16 +85,17 @@ class LocalSystem:
         self._here: set[str] = set()
         self._runs: set[str] = set()
         self._plans: list[int] = []
-        self._control = ControlServer(self._placement.name, self.answer)
-        try:
+        with contextlib.ExitStack() as opened:
+            self._control = ControlServer(self._placement.name, self.answer)
+            opened.callback(self._control.close)
             self.wiring = Wiring(graph, self._placement)
+            opened.callback(self.wiring.close)
             self.supervisor = Supervisor(on_message=self._hear, on_end=self._ended, on_change=self._changed)
-        except BaseException:
-            self._control.close()
-            raise
-        logs = made(logs_of(graph.name))
-        for node, replica, source in self._replicas():
-            self.supervisor.add(self._process(node, replica, source, str(logs / f"{source}.log")))
+            opened.callback(self.supervisor.close)
+            logs = made(logs_of(graph.name))
+            for node, replica, source in self._replicas():
+                self.supervisor.add(self._process(node, replica, source, str(logs / f"{source}.log")))
+            opened.pop_all()
         self._watch = threading.Thread(target=self._look, name="argus-flow-watch", daemon=True)
         self._watch.start()
 

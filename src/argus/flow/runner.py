@@ -9,21 +9,22 @@ from __future__ import annotations
 import select
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import structlog
 
-from argus.core.metrics import Histogram
 from argus.flow.calling import Caller
 from argus.flow.channels.protocol import ChannelClosed, ChannelDown, Delivery, Receiver
 from argus.flow.codec import decode
 from argus.flow.fusion import Matcher
-from argus.flow.message import Header, Hop, Message, Origin
+from argus.flow.message import Message
+from argus.flow.meters import Meters
 from argus.flow.node import EndOfStream, FusionNode, Node, ProducerNode
 from argus.flow.outlet import Outlet
+from argus.flow.stamp import Stamps, values_of
 from argus.flow.wire import MessageDamaged
 
 if TYPE_CHECKING:
@@ -53,21 +54,6 @@ class Inlet:
     receiver: Receiver
     input: str
     link: str
-
-
-class Meters:
-    """What a node did; grows in its thread, read by others."""
-
-    def __init__(self, links: Sequence[str]) -> None:
-        """Begin at zero."""
-        self.processed = 0
-        self.failed = 0
-        self.loop = Histogram()
-        self.age = Histogram()
-        self.links = {link: Histogram() for link in links}
-        """Seconds from sending to `loop`, by link."""
-        self.down = ""
-        """Why it cannot consume now."""
 
 
 class Runner:
@@ -107,22 +93,20 @@ class Runner:
         self.meters = Meters([inlet.link for inlet in inlets])
         self._inlets = list(inlets)
         self._outlets = dict(outlets)
-        self._source = source or node.name
-        self._incarnation = incarnation
-        self._base = self._index = first_index
-        self._on_index = on_index
+        self._stamps = Stamps(
+            source or node.name, incarnation=incarnation, first_index=first_index, on_index=on_index
+        )
         self._fps = fps
         self._guard = guard
         self._between = between
         self._wake = wake
         self._stopping = False
         self._inputs_over = False
-        self._sent = 0
         self._message: Message | None = None
         self._received_ns = 0
         self._next_s = 0.0
         self._caller = Caller()
-        self._log = structlog.get_logger().bind(node=self._source)
+        self._log = structlog.get_logger().bind(node=source or node.name)
         self._said: dict[str, float] = {}
         self._matcher: Matcher[tuple[Inlet, Delivery, Any]] | None = None
         if isinstance(node, FusionNode):
@@ -186,7 +170,8 @@ class Runner:
             raise ValueError(
                 f"{self.node.name} has no output {output!r}: it has {', '.join(self.node.outputs)}"
             )
-        outlet.send(self._header(value, time_s, index), value, self._is_stopping)
+        header = self._stamps.header(value, self._message, self._received_ns, time_s=time_s, index=index)
+        outlet.send(header, value, self._is_stopping)
 
     def loan(self, shape: tuple[int, ...], dtype: Any, output: str) -> NDArray[Any]:
         """Return an array to fill and send; see `argus.flow.node.Host`."""
@@ -209,47 +194,10 @@ class Runner:
     def _is_stopping(self) -> bool:
         return self._stopping
 
-    def _header(self, value: Any, time_s: float | None, index: int | None) -> Header:
-        now_ns = time.monotonic_ns()
-        self._sent += 1
-        id_ = f"{self._source}/{self._incarnation}/{self._sent}"
-        if self._message is not None:
-            header = self._message.header
-            origin = header.origin
-            if time_s is not None or index is not None:
-                origin = Origin(
-                    origin.source,
-                    origin.index if index is None else index,
-                    origin.time_s if time_s is None else time_s,
-                    origin.born_ns,
-                )
-            return Header(id_, origin, (*header.hops, Hop(self._source, self._received_ns, now_ns)))
-        at = self._index if index is None else self._base + index
-        self._index = max(self._index, at + 1)
-        if self._on_index is not None:
-            self._on_index(self._index)
-        if time_s is None:
-            time_s = getattr(value, "time_s", None)
-        born_s = getattr(value, "received_s", None)
-        origin = Origin(
-            self._source,
-            at,
-            now_ns / 1e9 if time_s is None else float(time_s),
-            now_ns if born_s is None else int(born_s * 1e9),
-        )
-        return Header(id_, origin, (Hop(self._source, now_ns, now_ns),))
-
     def _give(self, result: Any) -> None:
         """Send what `loop` returned."""
-        if result is None:
-            return
-        if isinstance(result, Iterator):
-            for item in result:
-                self._give(item)
-            return
-        if not self.node.outputs:
-            raise ValueError(f"{self.node.name} is a sink: its loop must return None")
-        self.send(result, self.node.outputs[0])
+        for value in values_of(self.node, result):
+            self.send(value, self.node.outputs[0])
 
     def _produce(self, node: ProducerNode) -> None:
         self._next_s = time.monotonic()

@@ -17,9 +17,10 @@ from typing import Final, Self
 import msgspec
 
 from argus.core.errors import ArgusError
+from argus.core.net_access import is_loopback
 from argus.flow.channels.protocol import LinkCounts
 from argus.flow.channels.tcp_board import Board
-from argus.flow.channels.tcp_key import expect_key, is_loopback
+from argus.flow.channels.tcp_key import expect_key
 from argus.flow.channels.tcp_spec import TcpLink, TcpSpec, row_of
 from argus.flow.qos import Realtime
 

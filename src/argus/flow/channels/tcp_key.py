@@ -9,12 +9,12 @@ Source: scrypt, RFC 7914; CurveZMQ, ZeroMQ RFC 26.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import os
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from argus.core.errors import SpecError
+from argus.core.net_access import is_loopback
 
 KEY_VARIABLE: Final = "ARGUS_FLOW_KEY"
 _SHORTEST: Final = 16
@@ -59,14 +59,6 @@ def expect_key(address: str, key: str | None) -> bool:
             f"{KEY_VARIABLE} to the same long random text on all hosts, for example `openssl rand -hex 32`"
         )
     return False
-
-
-def is_loopback(address: str) -> bool:
-    """Return whether only this host can reach an address."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
 
 
 def curve_keys(key: str, *, sends: bool) -> CurveKeys:

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
-import socket
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Final, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from argus.core.errors import SpecError
+from argus.core.net_access import fits_key, is_foreign, is_loopback, knows_host
 
 KEY: Final = "ARGUS_API_KEY"
-_OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _PAGES: Final = frozenset({"/", "/dashboard"})
 """What a link from anywhere may lead to."""
 _OPEN: Final = frozenset({"/healthz"})
@@ -71,7 +69,7 @@ class Access:
             handshake: Whether it opens a WebSocket.
         """
         host = headers.get("host")
-        if not self._knows(host):
+        if not knows_host(host, self._host):
             return Refusal(
                 403,
                 "foreign-host",
@@ -79,9 +77,8 @@ class Access:
                 f"the request names {host or 'no host'}: open the gateway by its address, or as localhost",
             )
         origin = headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc.lower() != str(host).strip().lower()
-        cross = headers.get("sec-fetch-site") in {"cross-site", "same-site"} and path not in _PAGES
-        if foreign or cross:
+        site = None if path in _PAGES else headers.get("sec-fetch-site")
+        if is_foreign(host, origin, site):
             return Refusal(
                 403,
                 "foreign-origin",
@@ -112,11 +109,8 @@ class Access:
             headers.get("x-api-key", ""),
             *parse_qs(query).get("key", []),
         ]
-        # Each is compared, so that the time says nothing about which of them was right.
-        fits = [hmac.compare_digest(one.encode(), self._key.encode()) for one in given]
-        return any(fits) | hmac.compare_digest(
-            self._cookie_in(headers.get("cookie")).encode(), self._token().encode()
-        )
+        cookie = fits_key([self._cookie_in(headers.get("cookie"))], self._token())
+        return fits_key(given, self._key) | cookie
 
     def _token(self) -> str:
         """Return what the cookie holds: not the key itself."""
@@ -129,43 +123,3 @@ class Access:
         except CookieError:
             return ""
         return found.value if found is not None else ""
-
-    def _knows(self, header: str | None) -> bool:
-        """Return whether `Host` names this machine as its user knows it.
-
-        A hostile site can have its own name point to this machine, and its page would then be of our origin;
-        the name in the header is still its own. A bare address cannot be had that way.
-        """
-        if not header:
-            return False
-        name = _without_port(header.strip().lower())
-        if name in _OWN_NAMES or name.strip("[]") == self._host.strip("[]"):
-            return True
-        if is_loopback(self._host):
-            return False
-        # Whoever reads this far needs the key as well; names in a house's own network are many.
-        return _is_address(name) or name.partition(".")[0] == socket.gethostname().lower().partition(".")[0]
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches what listens at `host`."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return True

@@ -7,38 +7,8 @@ visits. A page beyond loopback is open to whoever has its token.
 from __future__ import annotations
 
 import hmac
-import ipaddress
-import socket
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
-
-_OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches what listens at `host`."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def host_allowed(header: str | None, listens_at: str) -> bool:
-    """Return whether the `Host` of a request names this machine as its user knows it.
-
-    A hostile site can have its own name point to this machine (DNS rebinding) and would then be read as
-    part of the page; the name in the header still is its own. A bare address cannot be rebound.
-    """
-    if not header:
-        return False
-    name = _without_port(header.strip().lower())
-    if name in _OWN_NAMES or name.strip("[]") == listens_at.lower().strip("[]"):
-        return True
-    if is_loopback(listens_at):
-        return False
-    return _is_address(name) or name == socket.gethostname().lower()
 
 
 def is_foreign(fetch_site: str | None, path: str) -> bool:
@@ -65,17 +35,3 @@ def token_given(query: str, cookies: str | None, cookie_name: str) -> str:
 def token_fits(given: str, wanted: str | None) -> bool:
     """Return whether a token opens the page; takes equally long for every wrong one. None asks for none."""
     return wanted is None or hmac.compare_digest(given.encode(), wanted.encode())
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return True

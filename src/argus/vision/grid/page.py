@@ -26,7 +26,8 @@ from urllib.parse import urlsplit
 
 from argus import __version__
 from argus.core.errors import SpecError
-from argus.vision.grid.access import host_allowed, is_foreign, is_loopback, token_fits, token_given
+from argus.core.net_access import is_loopback, knows_host
+from argus.vision.grid.access import is_foreign, token_fits, token_given
 from argus.vision.grid.newest import Newest
 
 STREAMS: Final = 8
@@ -171,7 +172,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Answer one request."""
         address = urlsplit(self.path)
         server = self.server
-        if not host_allowed(self.headers.get("Host"), server.host):
+        if not knows_host(self.headers.get("Host"), server.host):
             self._refuse(403, "this page is not served under that name: open it at the address Argus printed")
             return
         if is_foreign(self.headers.get("Sec-Fetch-Site"), address.path):

@@ -5,12 +5,12 @@ Pure: which addresses are taken, what they are called, and how they are shown wi
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urldefrag, urlsplit, urlunsplit
 
 from argus.core.errors import SpecError
+from argus.core.net_access import is_loopback
 
 _SHA256 = re.compile(r"sha256=([0-9a-fA-F]{64})")
 
@@ -92,13 +92,3 @@ def without_secrets(url: str) -> str:
     if "@" in parts.netloc:
         netloc = f"***@{netloc}"
     return urlunsplit((parts.scheme, netloc, parts.path, "***" if parts.query else "", ""))
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine, as far as its name says so."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -11,7 +11,8 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from argus.core.errors import DownloadFailed
-from argus.vision.models.pull_address import WeightsAddress, is_loopback, without_secrets
+from argus.core.net_access import is_loopback
+from argus.vision.models.pull_address import WeightsAddress, without_secrets
 
 _REDIRECTS = 8
 _PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}

@@ -22,7 +22,8 @@ import httpx
 
 from argus import __version__
 from argus.core.errors import DownloadFailed, ModelUnreadable, OutputError
-from argus.vision.models.pull_address import WeightsAddress, is_loopback
+from argus.core.net_access import is_loopback
+from argus.vision.models.pull_address import WeightsAddress
 from argus.vision.models.pull_answer import TryAgain, check_status, open_answer, reason_of, total_of
 from argus.vision.models.pull_part import Part
 from argus.vision.models.registry_lock import locked

@@ -1,0 +1,94 @@
+"""What a message is called and where it comes from, and what of a result is sent: one way for every mode."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from argus.flow.message import Header, Hop, Message, Origin
+from argus.flow.node import Node
+
+
+class Stamps:
+    """Makes the headers of what one node sends. Used by one thread."""
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        incarnation: int = 1,
+        first_index: int = 0,
+        on_index: Callable[[int], None] | None = None,
+    ) -> None:
+        """Begin.
+
+        Args:
+            source: Its name and replica, in origins and ids.
+            incarnation: Tells its ids from those of the process before it.
+            first_index: The index of the first message that begins here.
+            on_index: Hears the index that the next one will have.
+        """
+        self._source = source
+        self._incarnation = incarnation
+        self._base = self._index = first_index
+        self._on_index = on_index
+        self._sent = 0
+
+    def header(
+        self, value: Any, about: Message | None, received_ns: int, *, time_s: float | None, index: int | None
+    ) -> Header:
+        """Return the header of a value.
+
+        Args:
+            value: What is sent; one that knows its time says so (`time_s`, `received_s`).
+            about: What the node is looking at: the value comes of it. None: the value begins here.
+            received_ns: When it got that, by the monotonic clock.
+            time_s: Its time in the stream; None: as it says itself, or that of what it comes of.
+            index: Its place in the stream; None: likewise, or the next one.
+        """
+        now_ns = time.monotonic_ns()
+        self._sent += 1
+        id_ = f"{self._source}/{self._incarnation}/{self._sent}"
+        if about is not None:
+            header = about.header
+            origin = header.origin
+            if time_s is not None or index is not None:
+                origin = Origin(
+                    origin.source,
+                    origin.index if index is None else index,
+                    origin.time_s if time_s is None else time_s,
+                    origin.born_ns,
+                )
+            return Header(id_, origin, (*header.hops, Hop(self._source, received_ns, now_ns)))
+        at = self._index if index is None else self._base + index
+        self._index = max(self._index, at + 1)
+        if self._on_index is not None:
+            self._on_index(self._index)
+        if time_s is None:
+            time_s = getattr(value, "time_s", None)
+        born_s = getattr(value, "received_s", None)
+        origin = Origin(
+            self._source,
+            at,
+            now_ns / 1e9 if time_s is None else float(time_s),
+            now_ns if born_s is None else int(born_s * 1e9),
+        )
+        return Header(id_, origin, (Hop(self._source, now_ns, now_ns),))
+
+
+def values_of(node: Node, result: Any) -> Iterator[Any]:
+    """Yield what is to be sent of what `loop` has returned: nothing, a value, or each of a generator.
+
+    Raises:
+        ValueError: the node is a sink and returned something.
+    """
+    if result is None:
+        return
+    if isinstance(result, Iterator):
+        for item in result:
+            yield from values_of(node, item)
+        return
+    if not node.outputs:
+        raise ValueError(f"{node.name} is a sink: its loop must return None")
+    yield result
