@@ -111,6 +111,16 @@ def test_a_camera_can_go_while_the_others_stay(engine: Engine, watch: Watch) -> 
     assert list(engine.cameras) == ["two"]
 
 
+def test_a_pipeline_can_be_given_another_camera_and_nothing_else(engine: Engine, watch: Watch) -> None:
+    one = watch("one", camera="one")
+    watch("two", seed=2)
+    assert one.waits_for(3)
+    engine.change_pipeline("one", pipeline(camera="two"))
+    seen = len(one.results)
+    assert one.waits_for(3)
+    assert {r.frame.source for r in one.results[seen + 1 :]} == {"two"}
+
+
 def test_another_model_takes_over_and_no_batch_is_mixed(engine: Engine, models: Models, watch: Watch) -> None:
     one = watch("one")
     assert one.waits_for(3)

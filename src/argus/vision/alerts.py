@@ -8,6 +8,7 @@ by the next one. A region is one rule: who enters a zone and then dwells there r
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from argus.core.resources.pipeline import EventType, PipelineSpec
@@ -26,6 +27,20 @@ _RANK: Final[dict[Severity, int]] = {"low": 0, "medium": 1, "high": 2, "critical
 _REMEMBERED: Final = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """An alert that was not raised, for the same one was raised lately."""
+
+    event: Event
+    """What it would have told."""
+    rule: str
+    severity: Severity
+    left_s: float
+    """Seconds until it can be raised again."""
+    since: str
+    """Id of the event of the alert that was raised."""
+
+
 class Alerts:
     """The alert rules of one camera, and what they raised lately."""
 
@@ -35,7 +50,9 @@ class Alerts:
         self._cooldown_s = spec.cooldown
         regions = {**spec.zones, **spec.lines, **spec.crowds}
         self._regions = {name: region.severity for name, region in regions.items() if region.severity}
-        self._raised: dict[tuple[str, int | None], tuple[float, int]] = {}
+        self._raised: dict[tuple[str, int | None], tuple[float, int, str]] = {}
+        self.held_back: list[HeldBack] = []
+        """What the last step held back."""
 
     def severity(self, type_: EventType, region: str | None, class_name: str | None) -> Severity | None:
         """Return how grave such an event is; None if no rule speaks of it."""
@@ -49,6 +66,7 @@ class Alerts:
             events: What changed; only what was raised counts, neither updates nor ends.
             time_s: The frame's time.
         """
+        self.held_back = []
         return tuple(
             alert
             for event in events
@@ -62,13 +80,15 @@ class Alerts:
             return
         severity, rule = found
         key = (rule, event.object_id)
-        last_s, held_back = self._raised.get(key, (None, 0))
+        last_s, held_back, since = self._raised.get(key, (None, 0, ""))
         if last_s is not None and time_s - last_s < self._cooldown_s:
-            self._raised[key] = (last_s, held_back + 1)
+            self._raised[key] = (last_s, held_back + 1, since)
+            left_s = self._cooldown_s - (time_s - last_s)
+            self.held_back.append(HeldBack(event, rule, severity, left_s, since))
             return
         if len(self._raised) >= _REMEMBERED:
             self._forget(time_s)
-        self._raised[key] = (time_s, 0)
+        self._raised[key] = (time_s, 0, event.id)
         yield Alert(event, severity, rule, held_back)
 
     def _match(

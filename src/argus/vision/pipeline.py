@@ -61,6 +61,11 @@ class Pipeline:
         self._rules = Rules(spec, camera, stream=stream, lost_after_s=lost_after_s)
 
     @property
+    def rules(self) -> Rules:
+        """Its rules, to be looked at by the thread that processes."""
+        return self._rules
+
+    @property
     def followed(self) -> int:
         """How many objects are being followed, those included that are out of sight and not given up."""
         return 0 if self._tracker is None else len(self._tracker.tracks)

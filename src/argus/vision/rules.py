@@ -7,6 +7,7 @@ and `argus.vision.pipeline` puts both together. What each rule means is in `zone
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from argus.core.detections import Detections
 from argus.core.errors import SpecError
 from argus.core.frame import Frame
 from argus.core.resources.pipeline import EventType, PipelineSpec
-from argus.vision.alerts import Alerts
+from argus.vision.alerts import Alerts, HeldBack
 from argus.vision.crowds import Counted, CrowdAreas, Gathering
 from argus.vision.events import EventLog, Moment
 from argus.vision.lines import Crossing, Lines
@@ -58,6 +59,7 @@ class Rules:
         self._camera = camera
         self._size: tuple[int, int] | None = None
         self._time_s = 0.0
+        self._told = False
         self._objects = ObjectTable(lost_after_s)
         self._log = EventLog(camera, stream=stream)
         self._slot_of: dict[_Key, int] = {}
@@ -102,7 +104,23 @@ class Rules:
             )
             counts |= self._gather(counted, now)
         events = self._log.take()
+        self._told = bool(events)
         return events, self._alerts.step(events, now.time_s) if events else (), counts
+
+    @property
+    def objects(self) -> ObjectTable:
+        """Who is in view; to be looked at, by the thread that steps."""
+        return self._objects
+
+    @property
+    def zones(self) -> Zones | None:
+        """Who is inside where; likewise. None before the first frame, and where there are none."""
+        return self._zones
+
+    @property
+    def held_back(self) -> Sequence[HeldBack]:
+        """Alerts that the last step held back."""
+        return self._alerts.held_back if self._told else ()
 
     def finish(self) -> tuple[Event, ...]:
         """Return the last state of every open event, `phase` end and `end_s` None; nothing is open then.

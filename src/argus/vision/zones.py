@@ -68,8 +68,10 @@ class Zones:
         shape = (len(self.names), capacity)
         self.open: NDArray[np.bool_] = np.zeros(shape, np.bool_)
         """(Z, S) whether a visit that counts is going on."""
-        self._first_s: NDArray[np.float64] = np.full(shape, np.inf)
-        self._last_s: NDArray[np.float64] = np.full(shape, -np.inf)
+        self.first_s: NDArray[np.float64] = np.full(shape, np.inf)
+        """(Z, S) since when each object is inside; infinite where it is not, nor was just now."""
+        self.last_s: NDArray[np.float64] = np.full(shape, -np.inf)
+        """(Z, S) when it was last inside."""
         self._out_s: NDArray[np.float64] = np.full(shape, np.inf)
         self._dwelled: NDArray[np.bool_] = np.zeros(shape, np.bool_)
 
@@ -88,20 +90,20 @@ class Zones:
         inside = self._areas.inside(objects.x, objects.y[self._anchor], asked)
         outside = seen & ~inside
 
-        begun = inside & (self._first_s == np.inf)
-        self._first_s[begun] = time_s
-        self._last_s[inside] = time_s
+        begun = inside & (self.first_s == np.inf)
+        self.first_s[begun] = time_s
+        self.last_s[inside] = time_s
         self._out_s[inside] = np.inf
-        self._first_s[outside & ~self.open] = np.inf  # it only brushed the edge
+        self.first_s[outside & ~self.open] = np.inf  # it only brushed the edge
         left = outside & self.open
         left &= self._out_s == np.inf
         self._out_s[left] = time_s
 
         entered = inside & ~self.open
-        entered &= time_s - self._first_s >= self._enter_s
+        entered &= time_s - self.first_s >= self._enter_s
         self.open |= entered
         dwelled = self.open & ~self._dwelled
-        dwelled &= self._last_s - self._first_s >= self._dwell_s
+        dwelled &= self.last_s - self.first_s >= self._dwell_s
         exited = time_s - self._out_s >= self._exit_s
         if not (entered.any() or dwelled.any() or exited.any()):
             return _NOTHING
@@ -120,20 +122,20 @@ class Zones:
 
     def _visits(self, which: NDArray[np.bool_]) -> tuple[Visit, ...]:
         return tuple(
-            Visit(zone, slot, float(self._first_s[zone, slot]), float(self._last_s[zone, slot]))
+            Visit(zone, slot, float(self.first_s[zone, slot]), float(self.last_s[zone, slot]))
             for zone, slot in np.argwhere(which).tolist()
         )
 
     def _forget(self, which: NDArray[np.bool_]) -> None:
         self.open[which] = False
         self._dwelled[which] = False
-        self._first_s[which] = np.inf
-        self._last_s[which] = -np.inf
+        self.first_s[which] = np.inf
+        self.last_s[which] = -np.inf
         self._out_s[which] = np.inf
 
     def _widen(self, capacity: int) -> None:
         self.open = widened(self.open, capacity, False)
         self._dwelled = widened(self._dwelled, capacity, False)
-        self._first_s = widened(self._first_s, capacity, np.inf)
-        self._last_s = widened(self._last_s, capacity, -np.inf)
+        self.first_s = widened(self.first_s, capacity, np.inf)
+        self.last_s = widened(self.last_s, capacity, -np.inf)
         self._out_s = widened(self._out_s, capacity, np.inf)

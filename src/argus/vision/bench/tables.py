@@ -13,8 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from argus import __version__
 from argus.core.errors import SpecError
+from argus.core.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from argus import __version__
 from argus.core.settings import HOME_VARIABLE, Settings, read_settings
+from argus.core.version import __version__
 from argus.vision.capabilities.finding import Finding
 
 _ENOUGH_BYTES = 2_000_000_000

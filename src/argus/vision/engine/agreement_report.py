@@ -16,8 +16,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from argus import __version__
 from argus.core.metrics import HistogramSnapshot
+from argus.core.version import __version__
 from argus.vision.engine.agreement_matching import agreement_of
 from argus.vision.sinks.pictures import write_file
 from argus.vision.sinks.report.thumbnails import data_uri

@@ -19,8 +19,11 @@ from argus.core.resources.camera import CameraSpec
 from argus.vision.engine.feed import Feed
 from argus.vision.engine.notices import Notice, Tell
 from argus.vision.health import HealthMonitor
+from argus.vision.results import Event
 from argus.vision.sources.protocol import SourceInfo
 
+_USUAL_S: Final = 0.04
+"""What lies between two frames where nothing says it."""
 _SLOW: Final = 3.0
 """Frames that must be missing before a camera with a very low rate counts as silent."""
 
@@ -36,6 +39,7 @@ class EngineCamera:
         live: bool,
         tell: Tell,
         stream: str = "",
+        after: Frame | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin without frames.
@@ -46,6 +50,7 @@ class EngineCamera:
             live: False for a recording, which has no health.
             tell: Hears of what changed.
             stream: Tells this run from others in the ids of events.
+            after: The last frame of the camera whose place it takes; None: it takes nobody's.
             clock: Monotonic seconds.
         """
         self.name = name
@@ -55,6 +60,8 @@ class EngineCamera:
         )
         self.info: SourceInfo | None = None
         self.latest: Frame | None = None
+        self.shift_s = 0.0
+        """Seconds by which its frames are later than the stream's own, which began after them."""
         self.decoded = 0
         self.corrupted = 0
         self.error: SourceError | None = None
@@ -62,6 +69,8 @@ class EngineCamera:
         """Set when no frame will come any more."""
         self.opened = threading.Event()
         """Set when the first opening has succeeded or failed for good."""
+        self._shift_index = 0
+        self._after = after
         self._feeds: tuple[Feed, ...] = ()
         self._attached = threading.Condition()
         self._finished = False
@@ -118,11 +127,14 @@ class EngineCamera:
         if self.health is None:
             with self._attached:
                 self._attached.wait_for(lambda: self._feeds or self._finished)
+        if self._after is not None:
+            self._follow(self._after, frame)
+            self._after = None
         frame = Frame(
             frame.picture,
             self.name,
-            frame.index,
-            frame.time_s,
+            frame.index + self._shift_index,
+            frame.time_s + self.shift_s,
             frame.captured_at,
             frame.file,
             frame.received_s,
@@ -155,6 +167,9 @@ class EngineCamera:
     def ended(self, error: SourceError | None) -> None:
         """Hear that no frame will come any more."""
         self.error = error
+        if error is None and self.health is not None:
+            # A recording that was played to its end: it is neither lost nor ill any more.
+            self._tell_open(self.health.finish())
         self.over.set()
         self.opened.set()
         for feed in self._feeds:
@@ -172,9 +187,19 @@ class EngineCamera:
             self._finished = True
             self._attached.notify_all()
         if self.health is not None:
-            events = self.health.finish()
-            if events:
-                self._tell(Notice(self.name, events))
+            self._tell_open(self.health.finish())
+
+    def _follow(self, before: Frame, first: Frame) -> None:
+        """Let the frames come after those of the camera before: whoever counts seconds goes on."""
+        waited_s = _USUAL_S
+        if before.received_s is not None and first.received_s is not None:
+            waited_s = max(waited_s, first.received_s - before.received_s)
+        self.shift_s = max(0.0, before.time_s + waited_s - first.time_s)
+        self._shift_index = max(0, before.index + 1 - first.index)
+
+    def _tell_open(self, events: tuple[Event, ...]) -> None:
+        if events:
+            self._tell(Notice(self.name, events))
 
     def speak(self) -> None:
         """Tell what changed. One thread at a time, so that nothing is told out of order."""

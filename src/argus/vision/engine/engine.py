@@ -6,22 +6,28 @@ lanes. What a part can decide is decided there; what follows from the passing of
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
 from argus.core.errors import ModelUnavailable, SpecError, UnknownName
+from argus.core.frame import Frame
 from argus.core.resources.camera import CameraSpec
 from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import PipelineSpec
 from argus.core.urls import mask_url
 from argus.vision.branches.lanes import BranchLanes
-from argus.vision.engine.agreement_report import AgreementReport
+from argus.vision.clips.clip import Clip
+from argus.vision.clips.cutting import cut
+from argus.vision.clips.ring import MOST_BYTES
 from argus.vision.engine.assembly import lower
 from argus.vision.engine.camera import EngineCamera
 from argus.vision.engine.lane import Lane
@@ -35,11 +41,16 @@ from argus.vision.engine.reporting import status_of
 from argus.vision.engine.shadow import Shadow
 from argus.vision.engine.status import EngineStatus
 from argus.vision.engine.swapping import swap_model
+from argus.vision.engine.tracing import Traces
 from argus.vision.models.protocols import Detector
 from argus.vision.sources.hub import Hub, open_by_options
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.shared import SharedStream
 from argus.vision.sources.sharing import Open, StreamSpec
+from argus.vision.trace import Tracing
+
+if TYPE_CHECKING:
+    from argus.vision.engine.agreement_report import AgreementReport
 
 _DEFAULT: Final = ModelSpec.read({"path": "builtin:people"}, "model")
 
@@ -78,11 +89,13 @@ class Engine:
         self.lanes = Lanes(open_model, self._lane_failed, turned=one_thread, clock=clock)
         self.branch_lanes = BranchLanes()
         self._streams: dict[str, SharedStream] = {}
+        self._kept: dict[str, tuple[float, int]] = {}
         self._model = model or _DEFAULT
         self._told = tell
         self._clock = clock
         self._run = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.facts = Facts(clock, self._run)
+        self.traces = Traces(self, clock)
         self.changing = threading.RLock()
         self.closed = False
         self.replaces = not one_thread
@@ -118,6 +131,8 @@ class Engine:
         insists: bool = True,
         held: bool = False,
         timeout_s: float | None = None,
+        keep_s: float = 0.0,
+        after: Frame | None = None,
     ) -> None:
         """Read one more camera. Returns at once; what comes of it is told.
 
@@ -129,6 +144,8 @@ class Engine:
             insists: False gives up where the very first opening fails.
             held: True opens it with `release` alone: so all pipelines of a recording see its beginning.
             timeout_s: How long a server may be silent; None: `lost_after`.
+            keep_s: Seconds of its stream to keep for clips from its very first packet on; see `keep_packets`.
+            after: The last frame of the camera whose place it takes: time and index go on from there.
 
         Raises:
             SpecError: the name is taken.
@@ -140,18 +157,31 @@ class Engine:
                 raise SpecError(
                     f"camera {name} is there already: change it, or give the new one another name"
                 )
-            camera = EngineCamera(name, spec, live=live, tell=self.tell, stream=self._run, clock=self._clock)
+            camera = EngineCamera(
+                name, spec, live=live, tell=self.tell, stream=self._run, after=after, clock=self._clock
+            )
             options = SourceOptions(
                 name=mask_url(spec.url),
                 timeout_s=timeout_s or spec.lost_after,
                 transport=spec.transport,
                 decoder=spec.decoder,
+                loop=spec.loop and live,
+                # For pictures of a folder it says how fast they follow each other; others are asked for less.
+                fps=spec.fps if os.path.isdir(spec.url) else None,  # noqa: PTH112 - an address is no path
             )
             stream = StreamSpec(
                 spec.url, options, spec.reconnect, paced=live, insists=insists, alone="" if live else name
             )
             self.cameras[name] = camera
-            self._streams[name] = self.hub.join(stream, camera, held=held)
+            if keep_s > 0:
+                self._kept[name] = (keep_s, MOST_BYTES)
+            kept = self._kept.get(name)
+            # Nothing is read before it is known what is to be kept of it.
+            self._streams[name] = joined = self.hub.join(stream, camera, held=held or kept is not None)
+            if kept is not None:
+                joined.ring.keep(name, *kept)
+                if not held:
+                    joined.begin()
 
     def release(self, name: str) -> None:
         """Read a camera that was held until all its pipelines would be there.
@@ -168,10 +198,10 @@ class Engine:
             UnknownName: there is no such camera.
         """
         with self.changing:
-            feeds = self.camera(name).feeds
+            feeds, latest = self.camera(name).feeds, self.cameras[name].latest
             live, held = self.cameras[name].health is not None, self._streams[name].held
             self._leave(name)
-            self.add_camera(name, spec, live=live, held=held)
+            self.add_camera(name, spec, live=live, held=held, after=latest)
             for feed in feeds:
                 self.cameras[name].attach(feed)
             for member in [m for m in self.members.values() if m.camera == name]:
@@ -188,6 +218,59 @@ class Engine:
             for member in [m for m in self.members.values() if m.camera == name]:
                 self.remove_pipeline(member.name)
             self._leave(name)
+            self._kept.pop(name, None)
+
+    def keep_packets(self, camera: str, seconds: float, *, most_bytes: int = MOST_BYTES) -> None:
+        """Keep the last seconds of a camera's compressed stream, for clips; 0 ends it.
+
+        Begins with the next key frame, or with the very first where `add_camera(keep_s=…)` says it. Costs
+        no decoding. A clip can be cut of what is not older: keep what comes before an event, the longest
+        event itself, what comes after it, and some seconds for good measure.
+
+        Args:
+            camera: Its name.
+            seconds: How many; a stream that several cameras share keeps as many as the most demanding wants.
+            most_bytes: Memory at most; what is oldest is given up for it.
+
+        Raises:
+            UnknownName: there is no such camera.
+        """
+        with self.changing:
+            self.camera(camera)
+            self._kept[camera] = (seconds, most_bytes)
+            self._streams[camera].ring.keep(camera, seconds, most_bytes)
+
+    def cut_clip(self, camera: str, start_s: float, end_s: float, path: Path) -> Clip:
+        """Write a piece of what is kept as an MP4; returns when it is written, so not for a lane's thread.
+
+        Args:
+            camera: Its name.
+            start_s: `Frame.time_s` of the first picture; the clip begins at the key frame at or before it, or
+                where what is kept of the connection begins.
+            end_s: Likewise of the last; one more packet is taken.
+            path: Where to; the file appears there when it is whole.
+
+        Raises:
+            ClipUnavailable: nothing of it is kept; `early` where the stream has not come so far yet.
+            OutputError: it cannot be written.
+            UnknownName: there is no such camera.
+        """
+        stream, shift_s = self.stream_of(camera), self.camera(camera).shift_s
+        pieces = [replace(piece, base_s=piece.base_s + shift_s) for piece in stream.ring.pieces()]
+        return cut(pieces, start_s, end_s, path, camera)
+
+    def trace(self, pipeline: str, hear: Tracing | None) -> None:
+        """Tell once a second what a pipeline did, for `argus.vision.explain`; None ends it.
+
+        It goes on when the pipeline's spec is changed.
+
+        Raises:
+            UnknownName: there is no such pipeline.
+        """
+        member = self._pipelines.get(pipeline)
+        self.traces.set(pipeline, hear)
+        if hear is None:
+            member.tracer = None
 
     def reconnect(self, name: str) -> None:
         """Call a camera now that waits for its next attempt, or was given up.
@@ -241,6 +324,7 @@ class Engine:
             UnknownName: there is no such pipeline.
         """
         self._pipelines.remove(name)
+        self.traces.set(name, None)
 
     def swap_model(self, before: str | ModelSpec, after: str | ModelSpec) -> tuple[str, ...]:
         """Let another model look for all pipelines that a model looks for, from their next frame on.
@@ -308,6 +392,10 @@ class Engine:
         self.branch_lanes.close()
         self.hub.close()
 
+    def conclude(self, member: Member) -> None:
+        """Tell the last state of a pipeline's open events, for no frame will come; it stays in the status."""
+        self._pipelines.finish(member)
+
     def set_rate(self, member: Member, fps: float | None) -> None:
         """Let a pipeline take so many frames per second at most, and decode no more than that."""
         with self.changing:
@@ -324,6 +412,7 @@ class Engine:
 
     def _leave(self, name: str) -> None:
         camera, stream = self.cameras.pop(name), self._streams.pop(name)
+        stream.ring.keep(name, 0.0)
         self.hub.leave(stream, camera)
         camera.finish()
 

@@ -21,6 +21,7 @@ from argus.core.detections import Detections
 from argus.core.errors import ModelUnavailable
 from argus.vision.engine.batching import Batching
 from argus.vision.engine.feed import Feed, Taken
+from argus.vision.models.doubts import FLOOR, Doubting
 from argus.vision.models.protocols import AsyncDetector, Detector, Pending
 
 _AGELESS: Final = 10.0
@@ -105,6 +106,7 @@ class Lane:
         self.counts = LaneCounts()
         self.failure: ModelUnavailable | None = None
         self._detector = detector
+        self._doubting = detector if isinstance(detector, Doubting) else None
         self._asynchronous = detector if isinstance(detector, AsyncDetector) else None
         self._depth = 1 if self._asynchronous is None else max(1, self._asynchronous.depth)
         self._batching = Batching(max(1, int(getattr(detector, "batch", 1))))
@@ -263,6 +265,9 @@ class Lane:
         """Wait for the oldest inference and hand on what it saw."""
         flight = self._flying.popleft()
         asked_s = self._clock()
+        if self._doubting is not None:
+            wanted = [_asks(member, asked_s) for member, _ in flight.taken]
+            self._doubting.doubts = FLOOR if any(wanted) else None
         try:
             seen = flight.pending.result()
         except ModelUnavailable as error:
@@ -313,3 +318,9 @@ class Lane:
         self._flying.clear()
         if first and self._on_failure is not None:
             self._on_failure(self, error)
+
+
+def _asks(member: Member, now_s: float) -> bool:
+    """Return whether somebody asks what the model leaves out of a pipeline's frames."""
+    tracer = getattr(member, "tracer", None)
+    return tracer is not None and bool(tracer.asks(now_s))

@@ -24,6 +24,7 @@ from argus.vision.engine.meters import Meters
 from argus.vision.engine.models import LaneSpec
 from argus.vision.pipeline import Pipeline
 from argus.vision.results import Event, FrameResult
+from argus.vision.trace import Tracer
 
 
 class Listener(Protocol):
@@ -110,6 +111,8 @@ class Member:
         """What became of the frames of the pipelines that this one took over from."""
         self.comparison: Comparison | None = None
         self.last: FrameResult | None = None
+        self.tracer: Tracer | None = None
+        """Collects what it does, where somebody wants to know."""
         self._pipeline = pipeline
         self._feed = feed
         self.listener = listener
@@ -145,6 +148,8 @@ class Member:
         self.spec = self._pipeline.spec = spec
         self._feed.set_max_age(spec.max_age if self._live else None)
         self._set_ladder()
+        if self.tracer is not None:
+            self.tracer = Tracer(spec, look.model)
 
     def consume(self, taken: Taken, detections: Detections, lane: Lane, inferred_s: float) -> bool:
         """Take what the model saw in one frame; return whether the steps could be run."""
@@ -155,6 +160,8 @@ class Member:
             if self._feed.gate is not None:
                 self._feed.gate.saw(max(self._pipeline.followed, len(result.detections)))
             self.last = result
+            if self.tracer is not None:
+                self._trace(self.tracer, detections, result)
             if self.listener is not None:
                 self.listener.write(result)
         except Exception as error:  # noqa: BLE001 - one pipeline's trouble must not reach another's
@@ -171,6 +178,11 @@ class Member:
         if self.comparison is not None:
             self.comparison.offer(taken, detections, inferred_s)
         return True
+
+    @property
+    def finished(self) -> bool:
+        """True when the last state of open events was told."""
+        return self._finished
 
     def finish(self) -> None:
         """Tell the last state of open events; once, when no lane has a frame of it any more."""
@@ -192,6 +204,13 @@ class Member:
         branches, self._branches = self._branches, None
         if branches is not None:
             branches.close()
+
+    def _trace(self, tracer: Tracer, detections: Detections, result: FrameResult) -> None:
+        try:
+            tracer.frame(detections, result, self._pipeline.rules)
+        except Exception:  # noqa: BLE001 - a second that cannot be explained is no harm to the alerts
+            self.tracer = None
+            structlog.get_logger().exception("pipeline.not_traced", pipeline=self.name)
 
     def _set_ladder(self) -> None:
         spec = self.spec

@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -44,6 +45,7 @@ class Overseer:
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._windows: dict[int, tuple[float, FrameCounts, HistogramSnapshot]] = {}
         self._walking: set[str] = set()
+        self._concluding: set[int] = set()
         self._retries: list[tuple[float, Lane, int]] = []
         self._log = structlog.get_logger()
         self._threads = [
@@ -89,10 +91,29 @@ class Overseer:
         for member in list(engine.members.values()):
             if member.ladder is not None:
                 self._consider(member, now_s)
+        engine.traces.tick()
+        self._conclude()
         due = [retry for retry in self._retries if retry[0] <= now_s]
         self._retries = [retry for retry in self._retries if retry[0] > now_s]
         for _, lane, attempt in due:
             self.replace(lane, attempt)
+
+    def _conclude(self) -> None:
+        """Finish the pipelines of cameras that were recordings and are over: what is open is told then."""
+        engine = self._engine
+        for member in list(engine.members.values()):
+            camera = engine.cameras.get(member.camera)
+            if camera is None or camera.health is None or member.finished or id(member) in self._concluding:
+                continue
+            if camera.over.is_set() and camera.error is None and member.feed.over:
+                self._concluding.add(id(member))
+                self._work.put(partial(self._finish, member))
+
+    def _finish(self, member: Member) -> None:
+        try:
+            self._engine.conclude(member)
+        finally:
+            self._concluding.discard(id(member))
 
     def _consider(self, member: Member, now_s: float) -> None:
         """Tell a pipeline's ladder how the last second went, and follow it."""

@@ -81,7 +81,12 @@ class Pipelines:
         with engine.changing:
             member = self.get(name)
         kept = {"detect": None, "fps": None, "max_age": 1.0, "degrade": (), "camera": None}
-        if member.error is None and member.spec.model_copy(update=kept) == spec.model_copy(update=kept):
+        same_camera = spec.camera in {None, member.camera}
+        if (
+            same_camera
+            and member.error is None
+            and member.spec.model_copy(update=kept) == spec.model_copy(update=kept)
+        ):
             look = member.look if spec.detect == member.spec.detect else engine.look_of(spec)
             engine.lanes.attach(member, look)
             member.respec(spec, look)
@@ -107,6 +112,7 @@ class Pipelines:
         with engine.changing:
             member = self.get(name)
             del engine.members[name]
+            engine.traces.forget(member)
             camera = engine.cameras.get(member.camera)
             if camera is not None:
                 camera.detach(member.feed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from argus.core.resources.camera import CameraState
 from argus.vision.engine.status import CameraStatus, EngineStatus, ModelStatus, PipelineStatus
 
 if TYPE_CHECKING:
@@ -48,16 +49,23 @@ def status_of(engine: Engine) -> EngineStatus:
     )
 
 
+def camera_status(camera: EngineCamera) -> tuple[CameraState, str]:
+    """Return a camera's state, and why it is so in words."""
+    if camera.over.is_set() and camera.error is None:
+        return "online", "a recording, played to its end"
+    if camera.health is None:
+        return "online", "a recording"
+    return camera.health.state, camera.health.reason
+
+
 def _camera(engine: Engine, name: str, camera: EngineCamera) -> CameraStatus:
     stream = engine.stream_of(name)
     health = camera.health
-    if health is None:
-        state, reason, since_s = "online", "a recording", 0.0
-    else:
-        state, reason, since_s = health.state, health.reason, health.since_s
+    state, reason = camera_status(camera)
+    since_s = 0.0 if health is None else health.since_s
     return CameraStatus(
         name=name,
-        state=state,  # type: ignore[arg-type]  # one of the literals in both branches
+        state=state,
         reason=reason,
         for_s=max(0.0, time.monotonic() - since_s) if since_s else 0.0,
         decoded=camera.decoded,

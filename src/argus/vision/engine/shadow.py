@@ -16,7 +16,6 @@ import structlog
 
 from argus.core.detections import Detections
 from argus.core.resources.pipeline import DetectSpec
-from argus.vision.engine.agreement import Agreement
 from argus.vision.engine.boxes import Every
 from argus.vision.engine.feed import Feed, Taken
 from argus.vision.engine.lane import Lane
@@ -55,6 +54,9 @@ class Shadow:
             patient: True loses no frame, and makes the pipeline wait for the candidate instead.
             clock: Monotonic seconds.
         """
+        # What reports need takes long to load, and few pipelines have a candidate.
+        from argus.vision.engine.agreement import Agreement
+
         self.agreement = Agreement(names=models)
         self.max_age_s = max_age_s
         self.patient = patient

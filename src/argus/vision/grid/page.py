@@ -24,9 +24,9 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from argus import __version__
 from argus.core.errors import SpecError
 from argus.core.net_access import is_loopback, knows_host
+from argus.core.version import __version__
 from argus.vision.grid.access import is_foreign, token_fits, token_given
 from argus.vision.grid.newest import Newest
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from argus.core.detections import Detections
 from argus.core.frame import Frame
+from argus.vision.models.doubts import Doubting
 from argus.vision.models.protocols import AsyncDetector, Detector, Embedder, Pending
 
 LEAST_SIDE = 4
@@ -36,6 +37,16 @@ class DetectorWithAppearance:
     def labels(self) -> tuple[str, ...]:
         """The detector's labels."""
         return self._detector.labels
+
+    @property
+    def doubts(self) -> float | None:
+        """The detector's; see `argus.vision.models.doubts`."""
+        return self._detector.doubts if isinstance(self._detector, Doubting) else None
+
+    @doubts.setter
+    def doubts(self, least: float | None) -> None:
+        if isinstance(self._detector, Doubting):
+            self._detector.doubts = least
 
     @property
     def description(self) -> str:

@@ -52,6 +52,8 @@ class NetworkDetector:
         self._thresholds = thresholds
         self._log = structlog.get_logger().bind(model=name)
         self._warned = False
+        self.doubts: float | None = None
+        """Score from which on the best of what is left out is told too; see `argus.vision.models.doubts`."""
 
     @property
     def name(self) -> str:
@@ -139,7 +141,9 @@ class NetworkDetector:
         results = []
         for i, geometry in enumerate(batch.geometries):
             mine = [output[i] for output in outputs]
-            seen, strange = read_outputs(self._layout, mine, geometry, self._thresholds, self._labels)
+            seen, strange = read_outputs(
+                self._layout, mine, geometry, self._thresholds, self._labels, self.doubts
+            )
             if strange and not self._warned:
                 self._warned = True
                 self._log.warning(

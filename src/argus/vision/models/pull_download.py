@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from argus import __version__
 from argus.core.errors import DownloadFailed, ModelUnreadable, OutputError
 from argus.core.net_access import is_loopback
+from argus.core.version import __version__
 from argus.vision.models.pull_address import WeightsAddress
 from argus.vision.models.pull_answer import TryAgain, check_status, open_answer, reason_of, total_of
 from argus.vision.models.pull_part import Part

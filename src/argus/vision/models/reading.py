@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from argus.core.detections import Detections
+from argus.vision.models.doubts import DoubtfulDetections, best_doubts
 from argus.vision.models.engines.protocol import Arrays
 from argus.vision.models.layouts.layout import BoxLayout, Candidates
 from argus.vision.models.masks import cut_masks
@@ -30,13 +31,37 @@ class Thresholds:
 
 
 def read_outputs(
-    layout: BoxLayout, outputs: Arrays, geometry: Geometry, thresholds: Thresholds, labels: tuple[str, ...]
+    layout: BoxLayout,
+    outputs: Arrays,
+    geometry: Geometry,
+    thresholds: Thresholds,
+    labels: tuple[str, ...],
+    doubts: float | None = None,
 ) -> tuple[Detections, int]:
-    """Return what one picture shows, the surest first, and how many proposals were not finite."""
+    """Return what one picture shows, the surest first, and how many proposals were not finite.
+
+    Args:
+        layout: How the network is read.
+        outputs: Its outputs for this picture.
+        geometry: Where the picture lies on the canvas.
+        thresholds: What is kept.
+        labels: By class id.
+        doubts: Score from which on the best of what is left out is told too, as `DoubtfulDetections`.
+    """
+    least = thresholds.confidence if doubts is None else min(doubts, thresholds.confidence)
     # Broken numbers are left out below; numpy need not warn of each.
     with np.errstate(all="ignore"):
-        found = layout.decode(outputs, geometry.canvas_wh, thresholds.confidence)
-    found, strange = _sound(found, len(labels), thresholds.class_ids)
+        found = layout.decode(outputs, geometry.canvas_wh, least)
+    if doubts is None:
+        found, strange = _sound(found, len(labels), thresholds.class_ids)
+        left_out = None
+    else:
+        found, strange = _sound(found, len(labels), None)
+        keep = found.confidence > thresholds.confidence
+        if thresholds.class_ids is not None:
+            keep &= np.isin(found.class_id, list(thresholds.class_ids))
+        left_out = found.take(np.flatnonzero(~keep))
+        found = found.take(np.flatnonzero(keep))
     if layout.has_doubles:
         best = non_maximum_suppression(
             found.xyxy, found.confidence, found.class_id, thresholds.iou, thresholds.limit
@@ -52,7 +77,14 @@ def read_outputs(
     if found.coefficients is not None and found.prototypes is not None:
         masks = cut_masks(found.coefficients, found.prototypes, xyxy, geometry)
     confidence = np.minimum(found.confidence, np.float32(1))
-    return Detections(xyxy, confidence, found.class_id, labels, masks=masks), strange
+    if left_out is None or not len(left_out.confidence):
+        return Detections(xyxy, confidence, found.class_id, labels, masks=masks), strange
+    best_left_out = best_doubts(left_out, found)
+    doubtful = None
+    if best_left_out is not None:
+        places = geometry.to_picture(best_left_out.xyxy)
+        doubtful = Detections(places, best_left_out.confidence, best_left_out.class_id, labels)
+    return DoubtfulDetections(xyxy, confidence, found.class_id, labels, masks=masks, doubts=doubtful), strange
 
 
 def _sound(found: Candidates, classes: int, wanted: frozenset[int] | None) -> tuple[Candidates, int]:

@@ -9,12 +9,10 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple
 
 import av
 import av.error
-from av.packet import Packet
-from av.video.stream import VideoStream
 
 from argus.core.frame import Picture
 from argus.vision.pictures import PlanarPicture
@@ -25,6 +23,7 @@ from argus.vision.sources.hardware import DevicePicture
 from argus.vision.sources.protocol import SourceCounters
 from argus.vision.sources.reading import Shot, note_fact, note_problem
 from argus.vision.sources.skipping import PacketPlan, Step
+from argus.vision.sources.tapping import PacketTap, VideoPacket
 from argus.vision.sources.timing import Clock, lead_s
 
 _GIVE_UP: Final = 20
@@ -34,8 +33,6 @@ _ON_A_DAMAGED_KEY: Final = "pictures after a damaged key frame were left out, up
 
 _IN_FLIGHT: Final = 256
 """Packets whose arrival is remembered until their picture comes out."""
-
-VideoPacket: TypeAlias = "Packet[VideoStream]"  # the class itself takes no parameter when run
 
 
 class Arrival(NamedTuple):
@@ -62,6 +59,7 @@ class Decoder:
         threads: Literal["AUTO", "SLICE"],
         fps: float | None = None,
         passed: int = 0,
+        tap: PacketTap | None = None,
     ) -> None:
         """Prepare the codec; it opens with the first packet.
 
@@ -73,7 +71,9 @@ class Decoder:
             threads: AUTO decodes several pictures at once and is some pictures late, SLICE is never late.
             fps: Pictures per second that are enough; more may come. None decodes all.
             passed: How many were left out already before the first, at the end of a round before.
+            tap: Hears which time each picture was given.
         """
+        self._tap = tap
         self._codec = video.stream.codec_context
         self._codec.thread_type = threads
         if threads == "SLICE" and self._codec.name == "h264":
@@ -195,11 +195,13 @@ class Decoder:
             del self._left_out[:before]
             passed += before
         picture: Picture = DevicePicture(frame) if frame.format.name == "cuda" else PlanarPicture(frame)
+        received_s = None if arrival is None else arrival.received_s
+        time_s = self._clock.time_s(stamp_s, received_s)
+        if self._tap is not None and frame.pts is not None:
+            self._tap.timed(frame.pts, time_s)
         if arrival is None:
-            time_s = self._clock.time_s(stamp_s)
             return Shot(picture, time_s, self._wall(time_s), passed=passed)
-        time_s = self._clock.time_s(stamp_s, arrival.received_s)
-        return Shot(picture, time_s, arrival.captured_at, received_s=arrival.received_s, passed=passed)
+        return Shot(picture, time_s, arrival.captured_at, received_s=received_s, passed=passed)
 
 
 def _role_of(video: VideoInput) -> RoleOf | None:

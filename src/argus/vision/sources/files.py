@@ -13,11 +13,12 @@ import av.error
 from argus.core.errors import SourceNotFound, SourceUnreadable
 from argus.core.resources.camera import Decoder as DecoderName
 from argus.vision.sources.containers import VideoInput, open_video
-from argus.vision.sources.decoding import Decoder, VideoPacket, packets
+from argus.vision.sources.decoding import Decoder, packets
 from argus.vision.sources.hardware import accelerator_of
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.protocol import SourceCounters, SourceInfo
 from argus.vision.sources.reading import ReadSource, Shot, thinned
+from argus.vision.sources.tapping import VideoPacket
 from argus.vision.sources.timing import FrameClock
 
 _USUAL_FPS: Final = 25.0
@@ -78,12 +79,15 @@ class _FileReader:
         self._counters = counters
         self._loop = options.loop
         self._fps = options.fps
+        self._tap = options.tap
         # A recording is decoded on a card only where that was asked for: small files are read faster without.
         self._decoder_name: DecoderName = "software" if options.decoder == "auto" else options.decoder
         opened_at = datetime.now(UTC)
         self._wall = lambda time_s: opened_at + timedelta(seconds=time_s)
         self.video = self._open()
         self._clock = FrameClock(1.0 / (self.video.fps or _USUAL_FPS))
+        if self._tap is not None:
+            self._tap.opened(self.video.stream)
         self._start()
 
     def _open(self) -> VideoInput:
@@ -115,6 +119,7 @@ class _FileReader:
             threads=threads,
             fps=self._fps,
             passed=passed,
+            tap=self._tap,
         )
         self._given = 0
 
@@ -135,6 +140,8 @@ class _FileReader:
     def read(self) -> Sequence[Shot] | None:
         packet = next(self._packets, None)
         if packet is not None:
+            if self._tap is not None:
+                self._tap.packet(packet)
             shots = self._decoder.shots(packet)
             self._given += len(shots)
             return shots
@@ -143,6 +150,8 @@ class _FileReader:
         self.video.container.close()
         self.video = self._open()
         self._clock.begin_again()
+        if self._tap is not None:
+            self._tap.again()
         self._start(self._decoder.passed)
         return []
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import fields
 
-from argus.vision.sources.opening import open_source
+from argus.vision.sources.opening import open_with
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.protocol import Source
 from argus.vision.sources.shared import SharedStream
@@ -20,7 +19,7 @@ from argus.vision.sources.sharing import Open, StreamReader, StreamSpec
 
 def open_by_options(url: str, options: SourceOptions) -> Source:
     """Open an address with options that were checked before; see `open_source`."""
-    return open_source(url, **{f.name: getattr(options, f.name) for f in fields(options)})
+    return open_with(url, options)
 
 
 class Hub:

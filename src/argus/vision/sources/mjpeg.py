@@ -29,7 +29,7 @@ def open_mjpeg(client: WebClient, answer: Answer, shown: str, options: SourceOpt
         SourceUnreadable: its parts are no pictures.
     """
     counters = SourceCounters()
-    reader = _MjpegReader(client, answer, shown, counters, options.fps)
+    reader = _MjpegReader(client, answer, shown, counters, options)
     first: Sequence[Shot] | None = []
     until = monotonic() + PATIENCE * options.timeout_s
     while not first:
@@ -56,7 +56,12 @@ def open_mjpeg(client: WebClient, answer: Answer, shown: str, options: SourceOpt
 
 class _MjpegReader:
     def __init__(
-        self, client: WebClient, answer: Answer, shown: str, counters: SourceCounters, fps: float | None
+        self,
+        client: WebClient,
+        answer: Answer,
+        shown: str,
+        counters: SourceCounters,
+        options: SourceOptions,
     ) -> None:
         boundary = answer.parameter("boundary")
         if not boundary:
@@ -68,7 +73,8 @@ class _MjpegReader:
         self._parser = MultipartParser(boundary)
         self._decoder = PictureDecoder()
         self._clock = FrameClock(0.0)
-        self._thinner = Thinner(fps, lead_s(fps, None))
+        self._thinner = Thinner(options.fps, lead_s(options.fps, None))
+        self._tap = options.tap
         self._passed = 0
         self._waiting: deque[tuple[bytes, float, datetime]] = deque()
         self._interrupted = threading.Event()
@@ -94,6 +100,8 @@ class _MjpegReader:
                 return []
         part, received_s, captured_at = self._waiting.popleft()
         time_s = self._clock.time_s(received_s)
+        if self._tap is not None:
+            self._tap.jpeg(part, time_s)
         if not self._thinner.wants(time_s):
             self._counters.skipped += 1
             self._passed += 1

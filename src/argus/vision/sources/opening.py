@@ -62,15 +62,22 @@ def open_source(
         SourceUnreadable: it holds no picture that can be decoded.
         SpecError: an option or the scheme of the address makes no sense.
     """
-    options = SourceOptions(
-        fps=fps,
-        name=name,
-        timeout_s=timeout_s,
-        loop=loop,
-        transport=transport,
-        interval_s=interval_s,
-        decoder=decoder,
+    return open_with(
+        source,
+        SourceOptions(
+            fps=fps,
+            name=name,
+            timeout_s=timeout_s,
+            loop=loop,
+            transport=transport,
+            interval_s=interval_s,
+            decoder=decoder,
+        ),
     )
+
+
+def open_with(source: str | Path | int, options: SourceOptions) -> Source:
+    """Open a source with options that were put together before; see `open_source`."""
     if isinstance(source, int):
         return _open_device(f"/dev/video{source}", options)
     text = str(source)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from argus.core.errors import SpecError
 from argus.core.resources.camera import Decoder
 from argus.vision.sources.protocol import Source
+from argus.vision.sources.tapping import PacketTap
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class SourceOptions:
     """Seconds between two requests for a snapshot."""
     decoder: Decoder = "auto"
     """What decodes a stream; see `CameraSpec.decoder`."""
+    tap: PacketTap | None = field(default=None, compare=False, repr=False)
+    """Hears the compressed pictures; None: nobody does."""
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps <= 1000:

@@ -17,7 +17,8 @@ from time import monotonic
 from typing import Final
 
 from argus.vision.sources.containers import VideoInput
-from argus.vision.sources.decoding import Arrival, VideoPacket
+from argus.vision.sources.decoding import Arrival
+from argus.vision.sources.tapping import PacketTap, VideoPacket
 
 _QUEUED: Final = 256
 """Packets that may wait. Then a recording's reading stops and the network holds the sender back; of a
@@ -44,14 +45,25 @@ def stale(waiting: Sequence[Arrival], now_s: float) -> int:
 class PacketPump:
     """The packets of a container, in order; owns the container and closes it."""
 
-    def __init__(self, video: VideoInput, *, keeps_up: bool = False, silence_s: float | None = None) -> None:
+    def __init__(
+        self,
+        video: VideoInput,
+        *,
+        keeps_up: bool = False,
+        silence_s: float | None = None,
+        tap: PacketTap | None = None,
+    ) -> None:
         """Start reading.
 
         Args:
             video: What to read.
             keeps_up: Drop packets that wait too long, up to a key frame, instead of holding the sender back.
             silence_s: A read that takes so long has met FFmpeg's limit, whatever it returns.
+            tap: Hears every packet, those too that are dropped.
         """
+        self._tap = tap
+        if tap is not None:
+            tap.opened(video.stream)
         self._silence_s = silence_s
         self._video = video
         self._keeps_up = keeps_up
@@ -136,6 +148,8 @@ class PacketPump:
     def _put(self, packet: VideoPacket) -> bool:
         """Let a packet wait; return False once nobody wants it."""
         arrived_s, at = monotonic(), datetime.now(UTC)
+        if self._tap is not None:
+            self._tap.packet(packet, arrived_s)
         with self._changed:
             if not self._keeps_up:
                 self._changed.wait_for(lambda: len(self._waiting) < _QUEUED or self._stopping)

@@ -12,6 +12,8 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -19,6 +21,7 @@ import structlog
 from argus.core.errors import SourceError, SourceUnreachable
 from argus.core.frame import Frame
 from argus.core.urls import mask_url
+from argus.vision.clips.ring import PacketRing, Tap
 from argus.vision.sources.knocking import knock
 from argus.vision.sources.protocol import Source, SourceInfo
 from argus.vision.sources.reconnecting import Retries
@@ -40,6 +43,7 @@ class _Connection:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.source: Source | None = None
+        self.tap: Tap | None = None
         self.left = False
         self.thread: threading.Thread | None = None
         self._clock = clock
@@ -59,6 +63,8 @@ class SharedStream:
         self.spec = spec
         self.counts = StreamCounts()
         self.info: SourceInfo | None = None
+        self.ring = PacketRing(clock)
+        """The last seconds of it as they were sent, where anybody wants them."""
         self._open = open_
         self._clock = clock
         self._readers: tuple[StreamReader, ...] = ()
@@ -258,7 +264,8 @@ class SharedStream:
             raise SourceUnreachable(
                 f"{mask_url(self.spec.url)} does not answer: check its power and network, then the address"
             )
-        source = self._open(self.spec.url, self.spec.options)
+        tap = connection.tap = self.ring.connect()
+        source = self._open(self.spec.url, replace(self.spec.options, tap=tap))
         connection.source = source
         if not self._wanted(connection):
             return
@@ -270,6 +277,7 @@ class SharedStream:
         # What comes after a break is as much later as it really was.
         base_s = max(self._last_s, now_s - self._first_s) if source.info.live else self._last_s
         base_index = self._next_index
+        self.ring.begin(tap, base_s)
         self.retune()
         with self._lock:
             self.info, readers = source.info, self._readers
@@ -281,12 +289,13 @@ class SharedStream:
         for frame in source:
             if not self._wanted(connection):
                 return
-            received_s = frame.received_s
+            received_s, captured_at = frame.received_s, frame.captured_at
             if self.spec.paced and not source.info.live:
                 start_s = self._keep_pace(connection, start_s, frame.time_s)
                 if not self._wanted(connection):
                     return
-                received_s = self._clock()
+                # Played as a camera would show it, so it happens now, whenever it was recorded.
+                received_s, captured_at = self._clock(), datetime.now(UTC)
             connection.enter("hand out")
             self._last_s = base_s + frame.time_s
             self._next_index = base_index + frame.index + 1
@@ -295,10 +304,12 @@ class SharedStream:
                 frame.source,
                 base_index + frame.index,
                 self._last_s,
-                frame.captured_at,
+                captured_at,
                 frame.file,
                 received_s,
             )
+            if self.ring.wanted_s:
+                self.ring.picture(tap, moved)
             self.counts.decoded += 1
             self._retries.worked()
             damaged = source.counters.corrupt - corrupt
@@ -338,6 +349,8 @@ class SharedStream:
 
     def _close(self, connection: _Connection) -> None:
         source, connection.source = connection.source, None
+        if connection.tap is not None:
+            self.ring.end(connection.tap)
         if not connection.left:
             connection.enter("close")
             self.info = self.info if self._recording else None

@@ -73,6 +73,7 @@ class StreamSpec:
             self.options.decoder,
             self.options.transport,
             self.options.loop,
+            self.options.fps,
             self.paced,
             self.alone,
         )

@@ -66,6 +66,7 @@ class _SnapshotReader:
     def __init__(self, client: WebClient, counters: SourceCounters, options: SourceOptions) -> None:
         self._client = client
         self._counters = counters
+        self._tap = options.tap
         self._usual_s = options.interval_s
         self.interval_s = 1.0 / options.fps if options.fps else self._usual_s
         self._decoder = PictureDecoder()
@@ -95,7 +96,10 @@ class _SnapshotReader:
         except SourceUnreadable as error:
             note_problem(self._counters, str(error))
             return []
-        return [Shot(picture, self._clock.time_s(received_s), captured_at, received_s=received_s)]
+        time_s = self._clock.time_s(received_s)
+        if self._tap is not None:
+            self._tap.jpeg(data, time_s)
+        return [Shot(picture, time_s, captured_at, received_s=received_s)]
 
     def set_fps(self, fps: float | None) -> float | None:
         interval_s = 1.0 / fps if fps else self._usual_s

@@ -132,10 +132,11 @@ class _StreamReader:
             lambda time_s: opened_at + timedelta(seconds=time_s),
             threads="SLICE" if live else "AUTO",
             fps=options.fps,
+            tap=options.tap,
         )
         # A little less than the limit, for clocks differ in what they count.
         silence_s = 0.95 * options.timeout_s if self._timely else None
-        self._pump = PacketPump(video, keeps_up=self._timely, silence_s=silence_s)
+        self._pump = PacketPump(video, keeps_up=self._timely, silence_s=silence_s, tap=options.tap)
 
     def read_first(self) -> Sequence[Shot]:
         """Return the first pictures.

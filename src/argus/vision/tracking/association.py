@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from argus.vision.tracking.overlap import Index
 
@@ -76,6 +75,9 @@ def _solve(pairs: Index, weights: NDArray[np.float64], n: int) -> Index:
     matrix = np.zeros((split, len(names) - split))
     where = places.take(pairs)
     matrix[where[0], where[1]] = weights
+    # It takes a quarter of a second to load, which a worker that was killed should not wait for.
+    from scipy.optimize import linear_sum_assignment
+
     rows, columns = linear_sum_assignment(matrix, maximize=True)
     real = matrix[rows, columns] > 0.0
     found = np.empty((2, np.count_nonzero(real)), np.intp)

@@ -19,9 +19,9 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from argus import __version__
 from argus.core.errors import OutputError
 from argus.core.resources.pipeline import PipelineSpec
+from argus.core.version import __version__
 from argus.vision.runner.summary import RunSummary
 from argus.vision.sinks.history import History
 from argus.vision.sinks.report.content import draw_up
