@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from argus.processes.usage import usage_of
+from argus.processes.usage import resident_of_sessions, usage_of, usage_of_sessions
 from tests.sources.settling import comes_true
 
 
@@ -54,3 +54,36 @@ def test_a_name_with_brackets_and_blanks_is_no_trouble() -> None:
         it.stdin.close()
     assert usage is not None
     assert usage.cpu_s < 60.0
+
+
+def test_what_a_session_takes_is_what_all_its_processes_take() -> None:
+    code = (
+        "import os, sys; data = b'x' * 30_000_000; child = os.fork(); data += b'y';"
+        "print(flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as it:
+        assert it.stdout is not None
+        assert it.stdin is not None
+        it.stdout.readline()
+        it.stdout.readline()
+        alone = usage_of(it.pid)
+        together = usage_of_sessions([it.pid])
+        resident = resident_of_sessions([it.pid, 2**22])
+        it.stdin.close()
+    assert alone is not None
+    # Parent and child share the first 30 MB and have a copy of their own each.
+    assert together[it.pid].memory_bytes > alone.memory_bytes + 25_000_000
+    assert together[it.pid].memory_bytes >= 60_000_000
+    assert resident.keys() == {it.pid}
+    assert resident[it.pid] >= 0.9 * together[it.pid].memory_bytes
+
+
+def test_sessions_that_are_gone_take_nothing() -> None:
+    it = subprocess.Popen(["true"], start_new_session=True)
+    it.wait()
+    assert not usage_of_sessions([it.pid])
+    assert not resident_of_sessions([it.pid])
+    assert not usage_of_sessions([])

@@ -53,6 +53,7 @@ class Charge:
         self._dump_until: float | None = None
         self._blame = ""
         self._killed = False
+        self._condemned = False
         self._let_go_at = 0.0
         self._last_words = ""
         self._tail = bytearray()
@@ -87,6 +88,15 @@ class Charge:
         else:
             self._watch_line()
 
+    def condemn(self, reason: str) -> None:
+        """Kill it for a reason that somebody else has found; the policy says what follows."""
+        if self._child is None or self._killed or self._kill_at is not None:
+            return
+        self._condemned = True
+        if self._dump_until is None:
+            self._end_it(reason)
+            self._arm()
+
     def oversleep(self, now_s: float) -> None:
         """Hear that the supervisor was not awake for a while."""
         self._pulse.oversleep(now_s)
@@ -98,7 +108,7 @@ class Charge:
             self._house.open_log(self.spec)
             child = Child(self.spec, self._house.environment(self.spec))
         except NotStarted as error:
-            self._over(str(error), "", well=False)
+            self._over(str(error), "", None, well=False)
             return
         self._child = child
         self._house.standby.born(child.pid)
@@ -117,7 +127,7 @@ class Charge:
         self._pulse = Pulse(now_s, self.spec.start_deadline_s, self.spec.hang_after_s)
         self._thread = self._start_at = self._kill_at = self._dump_until = None
         self._blame = self._last_words = ""
-        self._killed = False
+        self._killed = self._condemned = False
         self._tail.clear()
         self._dump.clear()
 
@@ -204,7 +214,8 @@ class Charge:
                 self._blame += ", and the kernel has not let go of it yet"
                 self._bury(self._child)
         elif self._dump_until is not None:
-            if self._kill_at is None and self._pulse.verdict(now_s) is None:
+            spared = self._kill_at is None and not self._condemned
+            if spared and self._pulse.verdict(now_s) is None:
                 self._log.warning("process.came_round", was=self._blame)
                 self._blame, self._dump_until = "", None
             elif now_s >= self._dump_until:
@@ -273,7 +284,7 @@ class Charge:
         if child.garbled:
             self._log.warning("process.garbled", lines=child.garbled)
         detail = self._dump.decode(errors="replace").strip()
-        self._over(self._reason(code, detail), detail, well=code == 0 and not self._last_words)
+        self._over(self._reason(code, detail), detail, code, well=code == 0 and not self._last_words)
 
     def _reason(self, code: int, detail: str) -> str:
         if self._blame:
@@ -289,8 +300,12 @@ class Charge:
             told = last_line(bytes(self._tail))
         return f"{exit_text(code)}: {told}" if told else exit_text(code)
 
-    def _over(self, reason: str, detail: str, *, well: bool) -> None:
+    def _over(self, reason: str, detail: str, code: int | None, *, well: bool) -> None:
         now_s = time.monotonic()
+        # Told with the state that follows.
+        self.status = msgspec.structs.replace(
+            self.status, code=code, output=self._tail.decode(errors="replace")
+        )
         self._history = self._history.after_run(now_s - self._began_s, self.spec.restart)
         if detail and self.spec.log is not None:
             self._house.print(self.spec, f"\n{self.spec.name}: {reason}\n{detail}\n".encode())

@@ -79,6 +79,10 @@ class ProcessStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Why it is not running, or why it last ended: one line."""
     detail: str = ""
     """The traceback of all its threads, where it crashed or was stuck."""
+    code: int | None = None
+    """How it last ended, as `subprocess` says it (below 0: a signal); None: it has not, or did not start."""
+    output: str = ""
+    """The last that it printed before it last ended, where it has a log: 8 KiB at most."""
     since: float = 0.0
     """When `state` began, in monotonic seconds."""
 

@@ -88,14 +88,18 @@ class Supervisor:
             self._statuses[spec.name] = charge.status
         self._rounds.post(charge.begin)
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, *, wait: bool = True) -> None:
         """Let a process end and forget it; returns when it is gone.
+
+        Args:
+            name: Its name, which is free again when it is gone.
+            wait: False returns at once; the last `on_change` of it comes when it is gone.
 
         Raises:
             UnknownName: there is none of that name.
         """
         charge = self._charge(name)
-        if not self._wish(charge, "be gone") or self._rounds.is_here:
+        if not self._wish(charge, "be gone") or self._rounds.is_here or not wait:
             return
         with self._changed:
             self._changed.wait_for(lambda: self._charges.get(name) is not charge)
@@ -111,6 +115,18 @@ class Supervisor:
         with self._changed:
             self._expect_open()
         self._wish(charge, "start again")
+
+    def condemn(self, name: str, reason: str) -> None:
+        """Kill a process for a reason that the caller has found, as if it were stuck; returns at once.
+
+        It says where it is before, if it can; the restart policy decides what follows. Nothing happens where
+        it does not run, or is on its way out.
+
+        Raises:
+            UnknownName: there is none of that name.
+        """
+        charge = self._charge(name)
+        self._rounds.post(lambda: charge.condemn(reason))
 
     def tell(self, name: str, message: dict[str, Any]) -> bool:
         """Tell a process something (`Line.on_message`); never waits.
