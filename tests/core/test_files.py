@@ -154,8 +154,8 @@ def test_what_a_variable_holds_cannot_change_the_files_structure(tmp_path: Path)
          "gate.yaml: pipelines.Gate_Safety: 'Gate_Safety' is no name: use at most 63 small letters, digits"
          " and -, with a letter or digit first and last"),
         ('"0 2 * * *"', "nightly",
-         "gate.yaml: jobs.nightly.schedule: a schedule has five fields: minute, hour, day, month, weekday"
-         " (got 'nightly')"),
+         "gate.yaml: jobs.nightly.schedule: a schedule has five fields: minute, hour, day, month, weekday,"
+         " such as `0 2 * * *` (got 'nightly')"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_file_and_place(tmp_path: Path, old: str, new: str, message: str) -> None:

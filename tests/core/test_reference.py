@@ -20,6 +20,7 @@ from argus.core.resources.pipeline import (
     EventType,
     GateSpec,
     PipelineSpec,
+    PlacementSpec,
     ShadowSpec,
     StoreSpec,
 )
@@ -39,6 +40,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "alerts": AlertSpec,
     "branches": BranchSpec,
     "degrade": DegradeSpec,
+    "placement": PlacementSpec,
     "actions": ActionSpec,
     "store": StoreSpec,
     "store.clips": ClipSpec,

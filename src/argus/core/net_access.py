@@ -77,5 +77,6 @@ def is_foreign(host: str | None, origin: str | None, fetch_site: str | None) -> 
 def fits_key(given: Iterable[str], key: str) -> bool:
     """Return whether one of the texts is the key; takes equally long whichever is wrong, and where."""
     wanted = key.encode()
-    # A list: each is compared, so that the time says nothing about which of them was right.
-    return any([hmac.compare_digest(one.encode("utf-8", "surrogateescape"), wanted) for one in given])
+    fits = [hmac.compare_digest(one.encode("utf-8", "surrogateescape"), wanted) for one in given]
+    # All were compared, so that the time says nothing about which of them was right.
+    return any(fits)

@@ -33,6 +33,36 @@ class Settings:
         return self.home / "downloads"
 
     @property
+    def resources(self) -> Path:
+        """The database of resources, where no URL names another."""
+        return self.home / "resources.db"
+
+    @property
+    def results(self) -> Path:
+        """The database of results, likewise."""
+        return self.home / "results.db"
+
+    @property
+    def blobs(self) -> Path:
+        """Pictures, clips and uploads, likewise."""
+        return self.home / "blobs"
+
+    @property
+    def spool(self) -> Path:
+        """Records that wait for a database, a folder for each worker."""
+        return self.home / "spool"
+
+    @property
+    def logs(self) -> Path:
+        """What workloads print."""
+        return self.home / "logs"
+
+    @property
+    def run(self) -> Path:
+        """What belongs to what runs now: locks, sockets, what workloads are told. For its owner alone."""
+        return self.home / "run"
+
+    @property
     def cache(self) -> Path:
         """What can be made again, such as compiled networks."""
         return self.home / "cache"

@@ -85,6 +85,8 @@ class CameraSpec(Spec):
     sooner."""
     reconnect: ReconnectSpec = ReconnectSpec()
     """When it is called again after it broke off."""
+    loop: bool = False
+    """True plays a recording again when it has ended; False: once. Either way at its own speed."""
     health: HealthSpec = HealthSpec()
     """When it counts as ill."""
 

@@ -197,6 +197,14 @@ class StoreSpec(Spec):
         return value
 
 
+class PlacementSpec(Spec):
+    """With whom a pipeline shares a worker, under the control plane."""
+
+    pack: int = Field(default=16, ge=1, le=1024)
+    """Cameras with the same model that share one worker, at most. Higher saves memory and fills batches;
+    lower loses fewer cameras for a moment where a worker dies. 1: a worker of its own."""
+
+
 class PipelineSpec(Spec):
     """Source → (motion gate) → detect → track → zones, lines, crowds → branches → actions."""
 
@@ -235,6 +243,9 @@ class PipelineSpec(Spec):
     """What is kept."""
     degrade: tuple[DegradeSpec, ...] = ()
     """What is given up, step by step, while frames come to be too old; taken back in the same way."""
+
+    placement: PlacementSpec = PlacementSpec()
+    """With whom it shares a worker."""
 
     @field_validator("motion_gate", mode="before")
     @classmethod

@@ -56,24 +56,32 @@ def explain(
     secrets: Secrets | None = None,
 ) -> list[str]:
     """Return one line per fault: the place, what is wrong, and the nearest known name for a strange one."""
+    lines = []
+    for place, message in findings(error, model, secrets=secrets):
+        path = ".".join((*at, place) if place else at)
+        lines.append(f"{where}: {path}: {message}" if path else f"{where}: {message}")
+    return lines
+
+
+def findings(
+    error: ValidationError, model: type[BaseModel], *, secrets: Secrets | None = None
+) -> list[tuple[str, str]]:
+    """Return place and message of each fault; the place is a path of fields, empty for the whole."""
     found = [_read(raw, model, secrets or Secrets({})) for raw in error.errors(include_url=False)]
     misspelt = {fault.meant for fault in found if fault.meant}
     faults: dict[str, list[_Fault]] = {}
     for fault in found:
         if not (fault.missing and fault.place in misspelt):
             faults.setdefault(fault.place, []).append(fault)
-    lines = []
+    told = []
     for place, here in faults.items():
         # Of a union each arm complains: of the arms that were not even meant nobody wants to hear.
         deeper = any(other.startswith(f"{place}.") for other in faults)
         said = [f for f in here if not (f.other_kind and (deeper or len(here) > 1))]
         said = said or ([] if deeper else here)
-        if not said:
-            continue
-        path = ".".join((*at, place) if place else at)
-        message = "; or ".join(dict.fromkeys(f.message for f in said)) + said[0].got
-        lines.append(f"{where}: {path}: {message}" if path else f"{where}: {message}")
-    return lines
+        if said:
+            told.append((place, "; or ".join(dict.fromkeys(f.message for f in said)) + said[0].got))
+    return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import json
 import shlex
 from pathlib import Path
 
-from argus import __version__
 from argus.core.errors import SpecError
+from argus.core.version import __version__
 from argus.flow.deploy.layout import Place, folder_of
 from argus.flow.graph import Graph, NodeSpec
 

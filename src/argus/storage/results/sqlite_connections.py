@@ -1,0 +1,65 @@
+"""Connections to a file of SQLite: how they are set, for one that writes and for those that read."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+_READERS: Final = 4
+
+
+def writer_of(path: Path, patience_s: float) -> AsyncEngine:
+    """Return an engine with one connection, whose commits are on the disk when they return."""
+    return _engine(path, patience_s, 1, _writing)
+
+
+def readers_of(path: Path, patience_s: float) -> AsyncEngine:
+    """Return an engine with a few connections that cannot write."""
+    return _engine(path, patience_s, _READERS, _reading)
+
+
+def expect_openable(path: Path) -> None:
+    """Open and close a file.
+
+    Raises:
+        sqlite3.OperationalError: it cannot be opened.
+    """
+    sqlite3.connect(path).close()
+
+
+def _engine(path: Path, patience_s: float, size: int, prepare: Any) -> AsyncEngine:
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        isolation_level="AUTOCOMMIT",  # transactions begin and end where `sqlite` says
+        connect_args={"timeout": patience_s},
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=patience_s,
+    )
+    event.listen(engine.sync_engine, "connect", prepare)
+    return engine
+
+
+def _writing(connection: Any, _: object) -> None:
+    _pragmas(connection, "synchronous=FULL", "cache_size=-32768", "journal_size_limit=67108864")
+
+
+def _reading(connection: Any, _: object) -> None:
+    _pragmas(connection, "query_only=ON", "cache_size=-16384")
+
+
+def _pragmas(connection: Any, *settings: str) -> None:
+    # What a disk has damaged within a text must not hide all other rows.
+    connection.driver_connection.text_factory = _as_text
+    cursor = connection.cursor()
+    for setting in settings:
+        cursor.execute(f"PRAGMA {setting}")
+    cursor.close()
+
+
+def _as_text(data: bytes) -> str:
+    return data.decode(errors="replace")

@@ -1,0 +1,7 @@
+"""A real PostgreSQL, where one is needed."""
+
+from __future__ import annotations
+
+from tests.services.postgres import postgres_server, postgres_url
+
+__all__ = ["postgres_server", "postgres_url"]
