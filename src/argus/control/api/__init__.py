@@ -1,0 +1,1 @@
+"""The REST API: one router per subject, over a `argus.control.plane.Plane`."""

@@ -1,0 +1,1 @@
+"""What `argus bench control` measures: the API under load, and how soon things are back."""

@@ -1,0 +1,138 @@
+"""Keeping the house: what is older or more than is kept goes, and what workers have left is written.
+
+What goes when is `argus.storage.retention`; here is how users say it, and who asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from argus.control.plane import Plane
+from argus.core.durations import parse_duration_s
+from argus.core.errors import ArgusError, SpecError, UnknownName
+from argus.storage.retention import DAY_S, BlobsKeep, Keep, Retention, keep_expiring
+from argus.storage.writer import ResultWriter
+
+_FIRST_S: Final = 60.0
+_EVERY_S: Final = 600.0
+_SPOOLS_S: Final = 30.0
+_DRAIN_S: Final = 20.0
+_RECORDS: Final = {
+    "events": "event",
+    "alerts": "alert",
+    "tracks": "track",
+    "detections": "detections",
+    "traces": "trace",
+}
+_BLOBS: Final = {
+    "snapshots": BlobsKeep(90 * DAY_S, 20 * 10**9),
+    "clips": BlobsKeep(30 * DAY_S, 50 * 10**9),
+    "uploads": BlobsKeep(30 * DAY_S, None),
+    "jobs": BlobsKeep(None, None),
+}
+"""By the first part of their keys. What jobs made goes with the job."""
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B")
+
+
+def usual_retention() -> Retention:
+    """Return how long everything is kept where nobody says otherwise."""
+    return Retention(blobs={f"{name}/": keep for name, keep in _BLOBS.items()})
+
+
+def read_retention(texts: Sequence[str]) -> Retention:
+    """Return how long everything is kept, as people say it: `events=30d`, `clips=7d,20GB`, `alerts=forever`.
+
+    Raises:
+        SpecError: a text says something else.
+    """
+    told: dict[str, Any] = {}
+    blobs = dict(usual_retention().blobs)
+    for text in texts:
+        name, sign, value = text.partition("=")
+        name = name.strip()
+        if not sign:
+            raise SpecError(f"--keep {text}: write WHAT=HOW LONG, such as events=30d or clips=7d,20GB")
+        if name not in _RECORDS and name not in _BLOBS:
+            raise UnknownName("thing to keep", name, [*_RECORDS, *_BLOBS])
+        age_s, size, count = _limits(text, value)
+        if name in _RECORDS:
+            if size is not None:
+                raise SpecError(f"--keep {text}: {name} are kept by age and number, not by size")
+            told[_RECORDS[name]] = Keep(age_s, count)
+        else:
+            if count is not None:
+                raise SpecError(f"--keep {text}: {name} are kept by age and size: write 20GB")
+            blobs[f"{name}/"] = BlobsKeep(age_s, size)
+    return msgspec.structs.replace(usual_retention(), **told, blobs=blobs)
+
+
+async def keep_house(plane: Plane, retention: Retention) -> None:
+    """Remove what has been kept long enough, every ten minutes, until cancelled."""
+
+    def told(problem: str) -> None:
+        if problem:
+            plane.problems["retention"] = problem
+        else:
+            plane.problems.pop("retention", None)
+
+    await asyncio.sleep(_FIRST_S)
+    await keep_expiring(plane.results, plane.blobs, lambda: retention, every_s=_EVERY_S, problem=told)
+
+
+async def drain_spools(plane: Plane, results: str) -> None:
+    """Write what workers that are gone have left in their spools, again and again, until cancelled.
+
+    Args:
+        plane: Says which workers there are; a spool in use is left alone.
+        results: URL of the store.
+    """
+    while True:
+        await asyncio.sleep(_SPOOLS_S)
+        try:
+            spools = sorted(p for p in plane.settings.spool.iterdir() if p.is_dir())
+        except OSError:
+            continue
+        for spool in spools:
+            if spool.name not in plane.workloads:
+                await asyncio.to_thread(_drained, spool, results)
+
+
+def _drained(spool: Path, results: str) -> None:
+    try:
+        with ResultWriter(results, spool) as writer:
+            empty = writer.flush(_DRAIN_S)
+        # What is refused for good is kept beside, and the folder with it.
+        if empty and not (spool / "refused.jsonl").exists():
+            shutil.rmtree(spool, ignore_errors=True)
+    except ArgusError as error:
+        structlog.get_logger().info("control.spool_waits", spool=spool.name, reason=str(error))
+
+
+def _limits(text: str, value: str) -> tuple[float | None, int | None, int | None]:
+    """Return age in seconds, size in bytes and number."""
+    age_s: float | None = None
+    size: int | None = None
+    count: int | None = None
+    for part in (part.strip() for part in value.split(",")):
+        matched = _SIZE.fullmatch(part)
+        if part == "forever":
+            continue
+        if matched is not None:
+            base = 1024 if matched[3] else 1000
+            size = int(float(matched[1]) * base ** " kMGT".index(matched[2] or " "))
+        elif part.isdecimal():
+            count = int(part)
+        else:
+            try:
+                age_s = float(parse_duration_s(part))
+            except ValueError as error:
+                raise SpecError(f"--keep {text}: {error}, a size (20GB), a number or `forever`") from None
+    return age_s, size, count

@@ -1,0 +1,1 @@
+"""Resources at rest: what keeps them, in memory, SQLite or PostgreSQL, behind one protocol."""
