@@ -19,7 +19,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 demo: $(READY)   ## Run the built-in scene; writes argus-demo/
-	$(BIN)/argus demo
+	$(BIN)/argus demo --once
 
 test: $(READY)   ## Run the tests (under ten minutes on two cores)
 	$(BIN)/python -m pytest -n 2 -m "not soak"

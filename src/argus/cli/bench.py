@@ -140,6 +140,24 @@ def engine(
     _show(measure_engine(model, video, frames, rounds, _say), output)
 
 
+@app.command()
+def control(
+    events: Annotated[int, typer.Option(min=1000, help="Events behind the API.")] = 1_000_000,
+    resources: Annotated[int, typer.Option(min=100, help="Resources behind it.")] = 10_000,
+    rounds: Rounds = 3,
+    output: Output = "table",
+) -> None:
+    """The control plane: its start, a killed worker, lists and filters with a million events behind them.
+
+    **Example**
+
+    `argus bench control --events 100000 -o markdown`
+    """
+    from argus.control.bench.suite import measure_control
+
+    _show(measure_control(events, resources, rounds, _say), output)
+
+
 def _say(text: str) -> None:
     typer.secho(text, err=True, dim=True)
 

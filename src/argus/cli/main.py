@@ -11,10 +11,28 @@ from typing import Annotated
 
 import typer
 
-from argus import __version__
-from argus.cli import bench, demo, deploy, doctor, flow, lab, models, run
+from argus.cli import (
+    applying,
+    bench,
+    demo,
+    deploy,
+    doctor,
+    explaining,
+    flow,
+    getting,
+    jobs,
+    lab,
+    metrics,
+    models,
+    replaying,
+    run,
+    seen,
+    sending,
+    up,
+)
 from argus.cli.streams import steady_streams
 from argus.core.errors import ArgusError
+from argus.core.version import __version__
 
 app = typer.Typer(
     name="argus",
@@ -47,6 +65,24 @@ def argus(
 
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
+app.command("up")(up.up)
+app.command("down")(up.down)
+app.command("status")(up.status)
+app.command("logs")(up.logs)
+app.command("restart")(up.restart)
+app.command("apply")(applying.apply)
+app.command("get")(getting.get)
+app.command("describe")(getting.describe)
+app.command("delete")(applying.delete)
+app.command("diff")(applying.diff)
+app.command("schema")(applying.schema)
+app.command("ack")(seen.ack)
+app.command("fetch")(seen.fetch)
+app.command("upload")(sending.upload)
+app.add_typer(jobs.app, name="jobs")
+app.command("explain")(explaining.explain)
+app.command("replay")(replaying.replay)
+app.add_typer(metrics.app, name="metrics")
 app.add_typer(models.app, name="models")
 app.add_typer(flow.app, name="flow")
 app.command("deploy")(deploy.deploy)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from argus.cli.inspection import facts_of, size_in_pixels
+from argus.cli.swapping import rollback, swap
 from argus.cli.tables import Output, OutputOption, print_data, print_facts, print_items, say, size_text
 from argus.core.errors import ModelUnreadable, SpecError
 
@@ -23,7 +24,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    help="Models: what there is, what a network is, fetching and registering weights.",
+    help="Models: weights in the registry of this machine (`list`, `pull`, `register`, `inspect`, `remove`), "
+    "and which of them a running Model uses (`swap`, `rollback`).",
     epilog="`argus models pull yolox-tiny`, then `argus run VIDEO --model yolox-tiny`",
 )
 
@@ -269,6 +271,10 @@ def remove(
                 typer.echo(f"removed {removed[-1]}")
     if output is not Output.TABLE:
         print_data({"items": removed}, output)
+
+
+app.command("swap")(swap)
+app.command("rollback")(rollback)
 
 
 def _told(
