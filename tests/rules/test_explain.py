@@ -183,6 +183,12 @@ def test_one_who_has_been_inside_for_long_was_told_when_it_came() -> None:
     assert Traced(GUARDED).run(40, INSIDE).why(30).code == "already_inside"
 
 
+def test_where_entering_is_an_alert_the_dwell_is_not_blamed() -> None:
+    spec = {"zones": {"gate": {**ZONE, "dwell": "9s", "severity": "high"}}}
+    told = Traced(spec).run(20, between(2, 20, INSIDE)).why(8, window_s=2)
+    assert told.code == "already_inside"
+
+
 def test_an_empty_scene_is_told_as_empty() -> None:
     assert Traced(GUARDED).run(10).why(5).code == "nothing_seen"
 

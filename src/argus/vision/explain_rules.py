@@ -83,7 +83,9 @@ def _stay(case: Case, place: Place, at: datetime, row: Row, stay_s: float, count
             f"lower `zones.{name}.enter_after`",
             evidence | {"needed_s": zone.enter_after},
         )
-    if zone.dwell is not None and stay_s < zone.dwell:
+    # Where entering is an alert already, staying was not what was missing.
+    enters = case.speaks("zone.entered", name, row["class"])
+    if zone.dwell is not None and stay_s < zone.dwell and not enters:
         return Reason(
             "dwell_too_short",
             f"{who} stayed in {name!r} for {stay_s:g} s, and {zone.dwell:g} s are needed",
@@ -91,7 +93,7 @@ def _stay(case: Case, place: Place, at: datetime, row: Row, stay_s: float, count
             evidence | {"needed_s": zone.dwell},
         )
     dwells = case.speaks("zone.dwelled", name, row["class"])
-    if case.speaks("zone.entered", name, row["class"]) or (dwells and zone.dwell is not None):
+    if enters or (dwells and zone.dwell is not None):
         return Reason(
             "already_inside",
             f"{who} has been inside {name!r} for {stay_s:g} s: what there was to tell was told before",
