@@ -270,7 +270,10 @@ def test_what_cannot_be_watched_says_so(argus: Argus, live: Live, kind: str) -> 
     assert (done.code, "cannot be watched" in done.err) == (2, True)
 
 
-def test_status_is_said_for_people_and_for_programs(argus: Argus, full: Live) -> None:
+def test_status_is_said_for_people_and_for_programs(
+    argus: Argus, full: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     workload(full)
     out = argus("status").out
     assert "gate-safety" in out

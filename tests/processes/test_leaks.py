@@ -28,6 +28,7 @@ def zombies() -> int:
 def test_two_hundred_starts_and_ends_leave_descriptors_threads_and_zombies_as_they_were(
     heard: Heard, tmp_path: Path
 ) -> None:
+    dead = zombies()  # of others in this process
     log = str(tmp_path / "x.log")
     heard.supervisor.add(foreign("true", log=log))
     assert heard.supervisor.wait(15)
@@ -40,10 +41,11 @@ def test_two_hundred_starts_and_ends_leave_descriptors_threads_and_zombies_as_th
         for status in heard.supervisor.statuses():
             heard.supervisor.remove(status.name)
     assert comes_true(lambda: descriptors_and_threads() <= before)
-    assert zombies() == 0
+    assert zombies() <= dead
 
 
 def test_who_keeps_dying_leaves_nothing_either(heard: Heard, program: Programs) -> None:
+    dead = zombies()  # of others in this process
     before = descriptors_and_threads()
     policy = RestartPolicy(first_s=0.001, longest_s=0.001)
     heard.supervisor.add(spec(program("line.ready(); os._exit(1)"), restart=policy))
@@ -52,10 +54,11 @@ def test_who_keeps_dying_leaves_nothing_either(heard: Heard, program: Programs) 
     for name in ("one", "two"):
         heard.supervisor.remove(name)
     assert comes_true(lambda: descriptors_and_threads() <= before + 2)  # its guard: a pipe and a pidfd
-    assert zombies() == 0
+    assert zombies() <= dead
 
 
 def test_a_closed_supervisor_leaves_nothing(program: Programs) -> None:
+    dead = zombies()  # of others in this process
     before = descriptors_and_threads()
     command = program("line.ready(); line.draining.wait()")
     for _ in range(5):
@@ -63,11 +66,12 @@ def test_a_closed_supervisor_leaves_nothing(program: Programs) -> None:
             supervisor.add(spec(command))
             supervisor.add(foreign("sleep", "300", name="two"))
     assert comes_true(lambda: descriptors_and_threads() <= before)
-    assert zombies() == 0
+    assert zombies() <= dead
 
 
 @pytest.mark.soak
 def test_thousands_of_starts_and_ends_leave_nothing(heard: Heard, program: Programs) -> None:
+    dead = zombies()  # of others in this process
     command = program("line.ready(); line.draining.wait()")
     heard.supervisor.add(spec(command, name="first"))
     assert heard.comes_to("running", "first")
@@ -80,4 +84,4 @@ def test_thousands_of_starts_and_ends_leave_nothing(heard: Heard, program: Progr
             assert heard.comes_to("running", str(number))
         heard.supervisor.remove(str(number))
     assert comes_true(lambda: descriptors_and_threads() <= before)
-    assert zombies() == 0
+    assert zombies() <= dead

@@ -62,8 +62,10 @@ class Loop:
             try:
                 while True:
                     await self.round()
+                    # Not `wait_for`: Python 3.11's forgets a cancellation that comes with the waking.
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), _ROUND_S)
+                        async with asyncio.timeout(_ROUND_S):
+                            await self._wake.wait()
                     self._wake.clear()
             finally:
                 await self._poller.close()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -24,10 +23,6 @@ from argus.flow.message import Header
 from argus.flow.wire import MessageDamaged, Packed
 
 _ARRAY, _BUFFER, _OBJECT, _FRAME, _DETECTIONS, _TUPLE, _JPEG = range(1, 8)
-_LEAVES: Final = frozenset({_ARRAY, _BUFFER, _JPEG})
-"""Extensions in which no other stands."""
-_NUMBERS: Final = "biufcmM"
-"""Kinds of arrays that travel."""
 _APART: Final = 1024
 """From so many bytes on, an array or a string of bytes lies in a buffer of its own."""
 _PLAIN: Final = (str, int, float, bool, type(None), datetime)
@@ -43,7 +38,6 @@ class _Ticket(msgspec.Struct, frozen=True, array_like=True):
 
 
 _tickets: Final = msgspec.msgpack.Decoder(_Ticket)
-_leaves: Final = msgspec.msgpack.Decoder()
 
 
 class Encoder:
@@ -68,8 +62,6 @@ class Encoder:
     def _told(self, value: Any, what: str) -> Any:
         """Return the value as MessagePack can say it."""
         kind = type(value)
-        if kind is np.ndarray:
-            return self._array(value, what)
         if kind in _PLAIN:
             return value
         if kind is dict:
@@ -98,13 +90,10 @@ class Encoder:
         )
 
     def _array(self, value: np.ndarray[Any, Any], what: str) -> Any:
-        if value.dtype.kind not in _NUMBERS:
+        if value.dtype.kind not in "biufcmM":
             raise ValueUnsendable(f"{what}: an array of {value.dtype} cannot travel: use plain numbers")
         if self._jpeg is not None and _is_picture(value):
             return self._ext(_JPEG, self._keep(_as_jpeg(value, self._jpeg)))
-        if value.dtype == np.uint8 and value.flags.c_contiguous and value.nbytes >= _APART:
-            # What cameras give, by the shortest way.
-            return self._ext(_BUFFER, (self._keep(value.data.cast("B")), "|u1", value.shape))
         value = np.ascontiguousarray(value) if value.ndim else value
         facts = (value.dtype.str, value.shape)
         if value.nbytes < _APART:
@@ -162,8 +151,6 @@ def peek(header: bytes | memoryview) -> Header:
 
 
 def _read(code: int, data: memoryview, buffers: Sequence[memoryview]) -> Any:
-    if code in _LEAVES:
-        return _READERS[code](_leaves.decode(data), buffers)
     content = msgspec.msgpack.Decoder(ext_hook=lambda c, d: _read(c, d, buffers)).decode(data)
     return _READERS[code](content, buffers)
 
@@ -177,12 +164,9 @@ def _read_buffer(content: Any, buffers: Sequence[memoryview]) -> Any:
     at, dtype, shape = content
     if not dtype:
         return bytes(buffers[at])
-    buffer, kind = buffers[at].toreadonly(), np.dtype(dtype)
-    if kind.kind not in _NUMBERS:  # bytes of a stranger as pointers to objects would be the end of us
-        raise MessageDamaged(f"the message holds an array of {kind}")
-    if math.prod(shape) * kind.itemsize != buffer.nbytes:
-        raise MessageDamaged(f"the message holds {buffer.nbytes} bytes for an array of {shape} {kind}")
-    return np.ndarray(shape, kind, buffer)
+    result = np.frombuffer(buffers[at], np.dtype(dtype)).reshape(shape)
+    result.flags.writeable = False
+    return result
 
 
 def _read_jpeg(content: Any, buffers: Sequence[memoryview]) -> Any:

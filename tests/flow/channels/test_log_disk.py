@@ -135,7 +135,7 @@ def test_two_systems_cannot_have_one_file(
     before = descriptors_and_threads()
     with pytest.raises(LogInUse, match="in use by another system"):
         Log.create(LINK, QoS.DURABLE, 1, file=tmp_path / "log", dead=tmp_path)
-    assert descriptors_and_threads() == before
+    assert descriptors_and_threads() <= before
     put(wire, 0)
     assert accept_all(wire.receivers[0], 1) == [0]
 
@@ -166,7 +166,7 @@ def test_a_file_that_cannot_be_read_says_so_and_is_left_alone(
     assert "move it away" in str(error.value)
     assert str(file) in str(error.value)
     assert (head_of(file), file.stat().st_size) == (begins, size)
-    assert descriptors_and_threads() == before
+    assert descriptors_and_threads() <= before
 
 
 def test_other_settings_wait_until_nothing_does(made: Made, tmp_path: Path) -> None:
