@@ -142,6 +142,9 @@ async def _parts(plane: Plane) -> dict[str, str]:
 async def _status(plane: Plane, counts: ResourceCounts) -> dict[str, Any]:
     parts = await _parts(plane)
     problems = dict(plane.problems) | {part: why for part, why in parts.items() if why}
+    for name, report in plane.reports.items():
+        if why := report.storage_problem or report.config_problem:
+            problems[name] = why
     results: dict[str, int] = {}
     if not parts["store"]:
         await counts.look()

@@ -223,7 +223,19 @@ class SqliteDatabase:
             if self._writer is None or mending.identity(self.path) != self._identity:
                 if not self.path.parent.is_dir():
                     raise ResultsUnavailable(f"{self.path}: its folder is gone")
+                before, found = self._identity, mending.identity(self.path)
                 await self._open()
+                if before is not None and found != before:
+                    self._say_other(gone=found is None)
+
+    def _say_other(self, *, gone: bool) -> None:
+        """Say that the file is not the one that was open: what was in that may be lost."""
+        self._restored = (
+            f"{self.path.name} was gone, and there was no good copy: a new one was begun"
+            if gone
+            else f"{self.path.name} was put right or replaced by another process"
+        )
+        structlog.get_logger().error("results.replaced", path=str(self.path), what=self._restored)
 
     async def _mend(self, damage: Damaged) -> None:
         patience_s = max(self._patience_s, _MENDING_S)
