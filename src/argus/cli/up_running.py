@@ -26,6 +26,7 @@ from argus.control.lock import read_note
 from argus.control.runtime.local import shut_down
 from argus.control.serve import Wish, home_text, serve
 from argus.core.errors import ArgusError
+from argus.core.logging import configure_logging
 from argus.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def in_foreground(
         greeting: Given its URL, returns what is said when all is applied.
         for_s: Seconds after which it is ended; None: never.
     """
+    if leave_running:  # its stderr is a log that nobody watches: what it did and why belongs there
+        configure_logging("info")
     teller = _Teller(wish, drafts, greeting, quiet=leave_running, for_s=for_s)
     asyncio.run(_until_signalled(wish, teller))
     if not leave_running:

@@ -32,7 +32,8 @@ from argus.core.errors import SpecError
 from argus.core.resources.resource import utc_now
 from argus.core.settings import Settings
 from argus.core.version import __version__
-from argus.storage.opening import open_blobs, open_results
+from argus.storage.late_results import LateResults
+from argus.storage.opening import open_blobs
 from argus.storage.retention import Retention
 
 HOST: Final = "127.0.0.1"
@@ -143,7 +144,7 @@ async def _open(wish: Wish) -> AsyncIterator[Plane]:
     async with contextlib.AsyncExitStack() as stack:
         store = await open_store(wish.store or f"sqlite:///{settings.resources}")
         stack.push_async_callback(store.close)
-        results = await open_results(wish.place.results)
+        results = await LateResults.opened(wish.place.results)
         stack.push_async_callback(results.close)
         blobs = open_blobs(wish.place.blobs)
         stack.callback(blobs.close)

@@ -114,7 +114,8 @@ def _pipeline_phase(
 
 
 def _why(workload: WorkloadStatus) -> str:
-    lines = " | ".join(line.strip() for line in workload.last_lines[-3:] if line.strip())
+    told = (line.strip().removeprefix("error: ") for line in workload.last_lines[-3:])
+    lines = " | ".join(line for line in told if line)
     said = workload.reason or workload.last_exit
     text = f"{said}; it said last: {lines}" if lines and lines not in said else said
     return text[:1000]

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -319,14 +319,3 @@ def new_home() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def conditions_of(resources: Sequence[Json]) -> dict[str, list[str]]:
-    """Return what is said of resources, for messages."""
-    return {
-        f"{one['kind']}/{one['metadata']['name']}": [
-            f"{c['type']}={c['status']} {c['reason']}: {c['message']}"
-            for c in one.get("status", {}).get("conditions", [])
-        ]
-        for one in resources
-    }

@@ -52,6 +52,7 @@ def recorded_only(machine: Machine) -> None:
     machine.client.apply(watched()[1:])
 
 
+@pytest.mark.soak
 def test_an_upload_becomes_a_job_that_succeeds_with_events_and_expires(
     machine: Machine, plaza_film: Path
 ) -> None:

@@ -107,9 +107,6 @@ def test_a_pipeline_waits_for_what_is_missing_and_says_so(machine: Machine) -> N
 
 
 @pytest.mark.soak
-@pytest.mark.xfail(
-    reason="a camera that cannot be opened for its words alone counts as a defect of ours", strict=True
-)
 def test_a_camera_whose_address_makes_no_sense_says_why(machine: Machine) -> None:
     machine.start()
     machine.client.apply([camera("plaza", "synthetic:plaza?colour=red"), *watched()[1:]])

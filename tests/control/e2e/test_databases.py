@@ -69,6 +69,7 @@ def test_what_happens_while_results_are_locked_is_there_afterwards(machine: Mach
     print(f"503 after {waited_s:.1f} s")
 
 
+@pytest.mark.soak
 def test_a_worker_that_is_killed_while_results_are_locked_has_lost_nothing(machine: Machine) -> None:
     watching(machine)
     with sqlite3.connect(machine.settings.results, isolation_level=None) as other:
@@ -115,7 +116,6 @@ def test_postgresql_that_is_gone_for_a_while_costs_no_event(
 
 
 @pytest.mark.soak
-@pytest.mark.xfail(reason="results are opened before anything is answered", strict=True)
 def test_a_control_plane_starts_while_postgresql_is_gone(
     home: Path, postgres_server: PostgresServer, postgres_url: str
 ) -> None:
@@ -140,6 +140,7 @@ def spoilt(path: Path) -> None:
         file.write(b"\xa5" * max(4096, size // 2))
 
 
+@pytest.mark.soak
 def test_damaged_resources_are_restored_and_it_is_said(machine: Machine) -> None:
     machine.start()
     machine.client.apply([camera(f"camera-{number}") for number in range(50)])

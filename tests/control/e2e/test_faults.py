@@ -18,31 +18,27 @@ from tests.control.e2e.machine import Json, Machine, kill, new_home, until
 from tests.control.e2e.scenes import camera, envelope, model, pipeline, watched
 
 SECRET = "zq8-Not-To-Be-Shown-xj3"
+PATIENT: Json = {"lost_after": "1s", "health": {"dark_below": 0, "frozen_after": 0}}
+"""The camera with a password shows a picture that is black and still."""
 
 
 @pytest.mark.soak
 def test_a_worker_that_dies_at_every_start_backs_off_and_its_pipeline_says_why(machine: Machine) -> None:
     machine.start()
     machine.client.apply(watched())
-    worker = machine.worker()
-    # What is read at each start is no file any more: no worker can begin with it.
+    machine.worker()
+    # Its folder becomes a file, as a careless clean-up would leave it: no worker can begin with that.
     spool = machine.settings.spool / "worker-people-0"
-    kill(worker["pid"])
-    machine.worker(other_than=worker["pid"])
-    # Its folder becomes a file, as a careless clean-up or a broken disk would leave it.
-    pids = []
     aside = machine.home / "aside"
     spool.rename(aside)
     spool.write_text("no folder")
     kill(machine.worker()["pid"])
 
-    def twice() -> Json | None:
-        status = machine.workload()["status"]
-        if status["pid"] not in pids:
-            pids.append(status["pid"])
+    def backs_off() -> Json | None:
+        status: Json = machine.workload()["status"]
         return status if status["state"] == "backing-off" and status["restarts"] >= 4 else None
 
-    status = until(twice, 60.0, told=machine.said)
+    status = until(backs_off, 60.0, told=machine.said)
     assert status["next_start"] is not None
     ready = machine.comes_to("pipeline", "watch", "Ready", "WorkerDied")
     assert "spool" in ready["message"]
@@ -120,19 +116,20 @@ def everything(machine: Machine) -> Iterator[tuple[str, str]]:
                 continue
 
 
+@pytest.mark.soak
 def test_a_secret_is_in_the_workers_config_and_nowhere_else(home: Path, guarded: RtspServer) -> None:
     url = guarded.url(user="admin", password="${GATE_PASSWORD}")
     with Machine(home, env={"GATE_PASSWORD": SECRET}) as machine:
         machine.start()
-        machine.client.apply([camera("gate", url), model(), pipeline(camera="gate")])
+        machine.client.apply([camera("gate", url, **PATIENT), model(), pipeline(camera="gate")])
         machine.runs("watch")
         machine.comes_to("camera", "gate", "Online", "Online")
         # Wrong ones make more noise.
-        machine.client.apply([camera("gate", url.replace("stream", "nothing-here"))])
+        machine.client.apply([camera("gate", url.replace("stream", "nothing-here"), **PATIENT)])
         machine.comes_to("camera", "gate", "Online", "Lost")
         shown = [where for where, text in everything(machine) if SECRET in text]
         assert shown == []
-        machine.client.apply([camera("gate", url)])
+        machine.client.apply([camera("gate", url, **PATIENT)])
         machine.comes_to("camera", "gate", "Online", "Online")
         kill(machine.worker()["pid"])
         machine.comes_to("camera", "gate", "Online", "Online")
@@ -153,7 +150,7 @@ def test_a_secret_that_is_missing_is_said_and_taken_up_when_it_is_there(
     with Machine(home) as machine:
         machine.start()
         url = guarded.url(user="admin", password="${GATE_PASSWORD}")
-        machine.client.apply([camera("gate", url), model(), pipeline(camera="gate")])
+        machine.client.apply([camera("gate", url, **PATIENT), model(), pipeline(camera="gate")])
         said = machine.comes_to("pipeline", "watch", "Ready", "SecretMissing")
         assert "GATE_PASSWORD" in said["message"]
         secrets = machine.home / "secrets.env"

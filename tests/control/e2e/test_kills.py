@@ -55,16 +55,10 @@ def test_whatever_is_killed_comes_back_once_and_has_lost_nothing(machine: Machin
         keeper_s = time.monotonic() - killed_s
         assert machine.keeper != keeper
 
-        # Both.
-        kill(machine.keeper, machine.pid)
-        machine.kill()
-        starts.append(machine.start().started_s)
-        fourth = machine.worker(other_than=third["pid"])
-
         # All that there is.
         machine.kill_all()
         starts.append(machine.start().started_s)
-        machine.worker(other_than=fourth["pid"])
+        machine.worker(other_than=third["pid"])
         machine.runs("watch")
         before = events_of(machine)
         until(lambda: events_of(machine) - before, told=machine.said)
@@ -74,7 +68,7 @@ def test_whatever_is_killed_comes_back_once_and_has_lost_nothing(machine: Machin
         f"with its keeper after {keeper_s:.2f} s; {lives.looks} looks"
     )
     assert lives.doubled == []
-    assert len(lives.processes["worker-people-0"]) == 5
+    assert len(lives.processes["worker-people-0"]) == 4
     assert seen <= events_of(machine)
     assert {r["metadata"]["name"] for r in machine.client.list("camera")} == {"plaza", "made-just-before"}
 

@@ -170,6 +170,9 @@ class EngineCamera:
         if error is None and self.health is not None:
             # A recording that was played to its end: it is neither lost nor ill any more.
             self._tell_open(self.health.finish())
+        elif error is not None and self.health is not None:
+            self.health.disconnected(self._clock(), datetime.now(UTC), str(error))
+            self.speak()
         self.over.set()
         self.opened.set()
         for feed in self._feeds:

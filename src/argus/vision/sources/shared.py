@@ -18,9 +18,9 @@ from typing import Final
 
 import structlog
 
-from argus.core.errors import SourceError, SourceUnreachable
+from argus.core.errors import ArgusError, SourceError, SourceUnreachable, SourceUnreadable
 from argus.core.frame import Frame
-from argus.core.urls import mask_url
+from argus.core.urls import mask_url, mask_urls
 from argus.vision.clips.ring import PacketRing, Tap
 from argus.vision.sources.knocking import knock
 from argus.vision.sources.protocol import Source, SourceInfo
@@ -208,6 +208,8 @@ class SharedStream:
         try:
             while self._wanted(connection) and self._connect(connection):
                 pass
+        except ArgusError as error:  # its address or an option makes no sense: calling again would not help
+            self._end(connection, SourceUnreadable(mask_urls(str(error))))
         except Exception as error:  # noqa: BLE001 - a defect of ours must not leave a camera that nobody watches
             self._log.exception("source.failed")
             self._end(connection, SourceUnreachable(f"{mask_url(self.spec.url)}: {error!r}"))
