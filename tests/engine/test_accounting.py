@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from argus.vision.engine.boxes import Every
+from argus.core.frame import Frame
+from argus.vision.engine.boxes import Box, Every, Newest, Waiting
 from argus.vision.engine.feed import Feed
 from argus.vision.engine.lane import Lane
 from tests.engine.parts import AsyncFinder, Clock, Watcher, frame
@@ -24,6 +27,40 @@ class Shut:
 
     def saw(self, followed: int) -> None:
         """Nothing to learn."""
+
+
+class Remembering:
+    """A box that remembers which frames it took back."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+        self.back: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._box)
+
+    @property
+    def capacity(self) -> int:
+        return self._box.capacity
+
+    @property
+    def full(self) -> bool:
+        return self._box.full
+
+    def put(self, item: Waiting) -> Waiting | None:
+        return self._box.put(item)
+
+    def take(self) -> Waiting | None:
+        return self._box.take()
+
+    def put_back(self, item: Waiting) -> bool:
+        kept = self._box.put_back(item)
+        if kept:
+            self.back.add(item.frame.index)
+        return kept
+
+    def empty(self) -> int:
+        return self._box.empty()
 
 
 class Expected:
@@ -50,11 +87,12 @@ class Overload(RuleBasedStateMachine):
             Expected(queue=True, gated=False),
             Expected(queue=False, gated=True),
         ]
+        self.boxes = [Remembering(Every(QUEUE) if e.queue else Newest()) for e in self.expected]
         self.members = [
             Watcher(
                 Feed(
                     f"cam{n}",
-                    box=Every(QUEUE) if e.queue else None,
+                    box=self.boxes[n],
                     max_age_s=MAX_AGE_S,
                     gate=Shut() if e.gate else None,
                     clock=self.clock,
@@ -113,42 +151,47 @@ class Overload(RuleBasedStateMachine):
         self.lanes[-1 - at % len(self.lanes)].turn()
         self.follow()
 
-    def follow(self) -> None:
-        """Move what the models were newly given from waiting to taken, and what else is gone to stale."""
+    def follow(self, under_way: Sequence[Frame] = ()) -> None:
+        """Move what the models were newly given from waiting to taken, and what else is gone to stale.
+
+        Args:
+            under_way: What a model had when it failed. It waits again, unless a newer frame does.
+        """
         new = []
         for finder in self.finders:
             new += [f for batch in finder.submitted[self.read.get(finder.name, 0) :] for f in batch]
             self.read[finder.name] = len(finder.submitted)
-        for expected, member in zip(self.expected, self.members, strict=True):
+        for expected, member, box in zip(self.expected, self.members, self.boxes, strict=True):
             indices = {f.index for f in new if f.source == member.feed.name}
             expected.taken += len([i for i, _ in expected.waiting if i in indices])
             left = [(i, born) for i, born in expected.waiting if i not in indices]
-            gone = len(left) - member.feed.waiting
-            old = [(i, born_s) for i, born_s in left if self.clock.now_s - born_s > MAX_AGE_S][:gone]
-            assert len(old) == gone, "a fresh frame went without being looked at"
-            expected.stale += gone
-            expected.waiting = [item for item in left if item not in old]
+            mine = sorted((f for f in under_way if f.source == member.feed.name), key=lambda f: f.index)
+            kept = [(f.index, f.received_s or 0.0) for f in mine if f.index in box.back]
+            gone = len(left) + len(kept) - member.feed.waiting
+            old = [item for item in left if item[0] not in box.back][: max(0, gone)]
+            left = [item for item in left if item not in old]
+            assert len(old) == gone, "a frame waits that nobody offered"
+            for _, born_s in old:
+                assert self.clock.now_s - born_s > MAX_AGE_S, "a fresh frame went without being looked at"
+            assert len(kept) == len(mine) or expected.closed or not expected.queue
+            assert kept or not mine or expected.closed or left, "nothing newer waits"
+            expected.taken -= len(mine)
+            expected.stale += gone + len(mine) - len(kept)
+            expected.waiting = kept + left
+            box.back.clear()
 
     @rule()
     def the_model_fails_and_another_takes_over(self) -> None:
         lane, finder = self.lanes[-1], self.finders[-1]
         finder.broken = True
+        for box in self.boxes:
+            box.back.clear()
         while lane.turn() == 0.0:
             pass
-        self.follow()
+        self.follow([f for batch in finder.submitted[len(finder.batches) :] for f in batch])
         if lane.failure is None:  # it had nothing to do
             finder.broken = False
             return
-        under_way = [f for batch in finder.submitted[len(finder.batches) :] for f in batch]
-        for expected, member in zip(self.expected, self.members, strict=True):
-            mine = sorted((f for f in under_way if f.source == member.feed.name), key=lambda f: -f.index)
-            for back in mine:
-                expected.taken -= 1
-                assert back.received_s is not None
-                if expected.closed or (not expected.queue and expected.waiting):
-                    expected.stale += 1
-                else:
-                    expected.waiting.insert(0, (back.index, back.received_s))
         self.new_lane()
 
     @rule()
