@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argus.vision.models.crops import CropPreparation, draw_crop
-from argus.vision.models.preparation import UNIT, Preparation, draw, fit
+from argus.vision.models.preparation import UNIT, Easel, Preparation, fit
 from tests.models.networks import frame, frame_of
 
 SIDES = st.integers(1, 8192)
@@ -65,22 +65,50 @@ def test_boxes_are_clipped_to_the_picture() -> None:
 
 def test_what_lies_beside_the_picture_is_grey_whatever_was_there_before() -> None:
     preparation = Preparation(pad=114)
-    canvas = np.full((64, 64, 3), 7, np.uint8)
+    easel = Easel(preparation)
+    canvases = [np.full((2, 64, 64, 3), 7, np.uint8) for _ in range(3)]
+    lying = np.zeros((64, 64), np.bool_)
+    lying[16:48] = True
+    for width, height, inside in ((40, 20, lying), (20, 40, lying.T), (20, 40, lying.T), (40, 20, lying)):
+        geometry = fit(preparation, (width, height), (64, 64))
+        for batch in canvases:
+            for at in (0, 1):
+                easel.draw(frame(width, height, value=200), geometry, batch, at)
+        for canvas in (canvas for batch in canvases for canvas in batch):
+            assert (canvas[inside] == 200).all()
+            assert (canvas[~inside] == 114).all()
+
+
+def test_what_lies_beside_the_picture_is_not_filled_again_for_the_next_of_its_size() -> None:
+    preparation = Preparation(pad=114)
+    easel = Easel(preparation)
+    canvases = np.zeros((1, 64, 64, 3), np.uint8)
     geometry = fit(preparation, (40, 20), (64, 64))
-    draw(frame(40, 20, value=200), preparation, geometry, canvas)
-    inside = np.zeros((64, 64), np.bool_)
-    inside[16:48] = True
-    assert (canvas[inside] == 200).all()
-    assert (canvas[~inside] == 114).all()
+    easel.draw(frame(40, 20, value=200), geometry, canvases, 0)
+    canvases[0, 0] = 5
+    easel.draw(frame(40, 20, value=90), geometry, canvases, 0)
+    assert (canvases[0, 0] == 5).all()
+    assert (canvases[0, 16:48] == 90).all()
+
+
+def test_more_canvases_than_are_remembered_are_filled_all_the_same() -> None:
+    preparation = Preparation(pad=114)
+    easel = Easel(preparation)
+    geometry = fit(preparation, (40, 20), (64, 64))
+    for _ in range(100):
+        canvases = np.zeros((1, 64, 64, 3), np.uint8)
+        easel.draw(frame(40, 20, value=200), geometry, canvases, 0)
+        assert (canvases[0, :16] == 114).all()
+        assert (canvases[0, 48:] == 114).all()
 
 
 def test_channels_follow_the_network() -> None:
     blue = frame_of(np.full((8, 8, 3), (255, 0, 0), np.uint8))
-    canvas = np.zeros((8, 8, 3), np.uint8)
     for channels, first in (("rgb", 0), ("bgr", 255)):
         preparation = Preparation(channels=channels)  # type: ignore[arg-type]
-        draw(blue, preparation, fit(preparation, (8, 8), (8, 8)), canvas)
-        assert canvas[0, 0, 0] == first
+        canvases = np.zeros((1, 8, 8, 3), np.uint8)
+        Easel(preparation).draw(blue, fit(preparation, (8, 8), (8, 8)), canvases, 0)
+        assert canvases[0, 0, 0, 0] == first
 
 
 def test_a_classifier_sees_the_middle_with_every_pixel_counted_in() -> None:

@@ -17,11 +17,11 @@ from typing import Any, cast
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from argus.core.frame import Channels, Image
 from argus.vision.picture_layout import Window, turn_of
+from argus.vision.scaling import converted, room
 
 
 class ArrayPicture:
@@ -128,7 +128,7 @@ class PlanarPicture:
 
     def _full(self) -> Image:
         if self._whole is None:
-            return self._turn.apply(_converted(self._frame, self._frame.width, self._frame.height, "bgr24"))
+            return self._turn.apply(converted(self._frame, self._frame.width, self._frame.height, "bgr24"))
         layout, planes = self._layout(), self._planes()
         if layout is None or planes is None or self._whole._bgr is not None:
             return self._window.of(self._whole.bgr())
@@ -137,7 +137,7 @@ class PlanarPicture:
         cut.colorspace, cut.color_range = self._colours
         for source, target in zip(planes, _arrays(cut, layout), strict=True):
             np.copyto(target, source)
-        return self._turn.apply(_converted(cut, width, height, "bgr24"))
+        return self._turn.apply(converted(cut, width, height, "bgr24"))
 
     def resized(self, width: int, height: int, channels: Channels = "rgb") -> Image:
         """Return a new (height, width, 3) or (height, width) picture, bilinear.
@@ -180,11 +180,13 @@ class PlanarPicture:
     ) -> Image:
         if layout is None or planes is None:
             with self._lock:
-                bgr = _converted(self._frame, width, height, "bgr24" if channels != "rgb" else "rgb24")
-            return cast("Image", cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)) if channels == "gray" else bgr
+                if channels != "gray":
+                    return converted(self._frame, width, height, f"{channels}24")
+                bgr = converted(self._frame, width, height, "bgr24")
+            return cast("Image", cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY))
         if channels == "gray" and layout.luma:
             return self._luma(planes[0], width, height)
-        small = av.VideoFrame(width, height, layout.small)
+        small = room(layout.small, width, height)
         small.colorspace, small.color_range = self._colours
         targets = [_pixels(plane, layout.sample) for plane in small.planes]
         _resize(planes[0], targets[0])
@@ -195,9 +197,9 @@ class PlanarPicture:
             for source, target in zip(planes[1:], targets[1:], strict=True):
                 _resize(source, target)
         if channels == "gray":
-            bgr = _converted(small, width, height, "bgr24")
+            bgr = converted(small, width, height, "bgr24")
             return cast("Image", cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY))
-        return _converted(small, width, height, "rgb24" if channels == "rgb" else "bgr24")
+        return converted(small, width, height, f"{channels}24")
 
     def _luma(self, plane: NDArray[Any], width: int, height: int) -> Image:
         small = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -260,32 +262,6 @@ def _pairs(plane: Any) -> NDArray[np.uint8]:
 
 def _resize(source: NDArray[Any], target: NDArray[Any]) -> None:
     cv2.resize(source, target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
-
-
-_SCALERS_KEPT = 8
-
-
-class _Scalers(threading.local):
-    """Scalers of one thread, by what they convert: each keeps its tables for as long as that is the same."""
-
-    def __init__(self) -> None:
-        self.by_task: dict[tuple[str, int, int, str, int, int], VideoReformatter] = {}
-
-
-_scalers = _Scalers()
-
-
-def _converted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> Image:
-    """Return (height, width, 3) pixels of the frame, by swscale, C-contiguous."""
-    task = (frame.format.name, frame.width, frame.height, pixel_format, width, height)
-    scaler = _scalers.by_task.get(task)
-    if scaler is None:
-        if len(_scalers.by_task) == _SCALERS_KEPT:
-            _scalers.by_task.clear()
-        scaler = _scalers.by_task[task] = VideoReformatter()
-    # One thread: to start one per core for every frame, the default, costs more than the conversion.
-    result = scaler.reformat(frame, width, height, pixel_format, threads=1)
-    return np.ascontiguousarray(cast("Image", result.to_ndarray()))
 
 
 def _read_only(pixels: Image) -> Image:

@@ -17,7 +17,7 @@ from argus.core.detections import Detections
 from argus.core.frame import Frame
 from argus.vision.models.engines.protocol import Network, Slot
 from argus.vision.models.layouts.layout import BoxLayout
-from argus.vision.models.preparation import Geometry, draw, fit
+from argus.vision.models.preparation import Easel, Geometry, fit
 from argus.vision.models.protocols import Pending
 from argus.vision.models.reading import Thresholds, read_outputs
 
@@ -49,6 +49,7 @@ class NetworkDetector:
         self._network = network
         self._layout = layout
         self._canvas = canvas
+        self._easel = Easel(layout.preparation)
         self._thresholds = thresholds
         self._log = structlog.get_logger().bind(model=name)
         self._warned = False
@@ -124,9 +125,9 @@ class NetworkDetector:
         slot = self._network.acquire(self._canvas)
         try:
             geometries = []
-            for frame, canvas in zip(frames, slot.pictures, strict=False):
+            for at, frame in enumerate(frames):
                 geometry = fit(self._layout.preparation, (frame.width, frame.height), self.input_wh)
-                draw(frame, self._layout.preparation, geometry, canvas)
+                self._easel.draw(frame, geometry, slot.pictures, at)
                 geometries.append(geometry)
             # A batch that is not full keeps what was drawn last; nobody reads its outputs.
             filled = [*geometries, *geometries[-1:] * (len(slot.pictures) - len(geometries))]

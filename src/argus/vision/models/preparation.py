@@ -6,13 +6,16 @@ Sizes and places only, and one drawing step; the arithmetic on pixel values is t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from argus.core.frame import Frame
 from argus.vision.models.engines.protocol import Arithmetic
+
+_CANVASES: Final = 32
+"""So many are remembered."""
 
 IMAGENET = Arithmetic((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 """Mean and deviation of ImageNet's pixels, red, green, blue, on the scale 0..255."""
@@ -79,12 +82,42 @@ def fit(preparation: Preparation, picture_wh: tuple[int, int], canvas_wh: tuple[
     return Geometry(picture_wh, canvas_wh, inner, left, top, scale_x, scale_y)
 
 
-def draw(frame: Frame, preparation: Preparation, geometry: Geometry, canvas: NDArray[np.uint8]) -> None:
-    """Draw the frame on its (H, W, 3) canvas and fill what lies beside it."""
-    width, height = geometry.inner_wh
-    left, top = geometry.left, geometry.top
-    canvas[:top] = preparation.pad
-    canvas[top + height :] = preparation.pad
-    canvas[top : top + height, :left] = preparation.pad
-    canvas[top : top + height, left + width :] = preparation.pad
-    canvas[top : top + height, left : left + width] = frame.resized(width, height, preparation.channels)
+class Easel:
+    """Draws frames on canvases. What lies beside a picture is filled once, until one lies elsewhere."""
+
+    def __init__(self, preparation: Preparation) -> None:
+        """Draw as a network wants it; nobody else may draw on the canvases."""
+        self._preparation = preparation
+        self._filled: dict[int, tuple[NDArray[np.uint8], dict[int, Geometry]]] = {}
+
+    def draw(self, frame: Frame, geometry: Geometry, canvases: NDArray[np.uint8], at: int) -> None:
+        """Draw the frame on one of the (B, H, W, 3) canvases.
+
+        Args:
+            frame: What to draw.
+            geometry: Where on the canvas.
+            canvases: Kept by their owner and lent again: the same array each time.
+            at: Which of them, first 0.
+        """
+        canvas = canvases[at]
+        width, height = geometry.inner_wh
+        left, top = geometry.left, geometry.top
+        filled = self._known(canvases)
+        if filled.get(at) != geometry:
+            canvas[:top] = self._preparation.pad
+            canvas[top + height :] = self._preparation.pad
+            canvas[top : top + height, :left] = self._preparation.pad
+            canvas[top : top + height, left + width :] = self._preparation.pad
+            filled[at] = geometry
+        inner = canvas[top : top + height, left : left + width]
+        inner[...] = frame.resized(width, height, self._preparation.channels)
+
+    def _known(self, canvases: NDArray[np.uint8]) -> dict[int, Geometry]:
+        """Return what is filled on which of the canvases."""
+        # The array is kept, so that no other can have its number.
+        known = self._filled.get(id(canvases))
+        if known is None:
+            if len(self._filled) >= _CANVASES:
+                self._filled.clear()
+            known = self._filled[id(canvases)] = canvases, {}
+        return known[1]
