@@ -39,6 +39,14 @@ def test_a_camera_that_gives_nothing_is_the_reason(state: str) -> None:
     assert not told.stages[0].passed
 
 
+def test_a_recording_that_was_played_to_its_end_is_the_reason() -> None:
+    told = (
+        Traced(GUARDED).run(3, INSIDE).run(9, fate="none", state="ended", reason="played to its end").why(9)
+    )
+    assert told.code == "ended"
+    assert "loop: true" in told.reasons[0].remedy
+
+
 def test_a_frozen_camera_is_the_reason_though_its_frames_come() -> None:
     told = Traced(GUARDED).run(10, standing(0.1, 0.5), state="frozen", reason="the very same picture").why(5)
     assert told.code == "no_frame"

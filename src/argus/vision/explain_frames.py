@@ -54,6 +54,14 @@ def no_frame(case: Case) -> Iterator[Reason]:
     at, data = ill[0] if ill else silent[0]
     state = _state(data)
     reason = (data.get("camera") or {}).get("reason")
+    if state == "ended":
+        yield Reason(
+            "ended",
+            "the recording that is its camera was played to its end",
+            "give the camera `loop: true` to play it again, or restart the worker with `argus restart`",
+            {"at": at.isoformat(), "seconds": len(seconds)},
+        )
+        return
     code = "no_frame" if silent or state in _SILENT else "camera_ill"
     was = f"the camera was {state}{f': {reason}' if reason else ''}"
     part = "at all" if len(silent) == len(seconds) else f"in {len(silent)} of {len(seconds)} seconds"

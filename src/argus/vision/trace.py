@@ -126,7 +126,7 @@ class Tracer:
 
         Args:
             counts: What became of the pipeline's frames so far.
-            state: The camera's, as `CameraState` has it.
+            state: The camera's, as `CameraPhase` has it.
             reason: Why it is so, in words.
             lasted_s: How long it was, really.
             error: What ended the pipeline, in words.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from argus.core.resources.phases import CameraPhase
 from argus.vision.engine.member import Member
 from argus.vision.engine.reporting import camera_status
 from argus.vision.trace import Tracer, Tracing
@@ -78,7 +79,10 @@ class Traces:
             now_s = self._clock()
             self._since[pipeline] = (now_s, datetime.now(UTC))
         camera = self._engine.cameras.get(member.camera)
+        state: CameraPhase
         state, reason = ("lost", "the camera was removed") if camera is None else camera_status(camera)
+        if camera is not None and camera.over.is_set() and camera.error is None:
+            state = "ended"
         try:
             hear(since[1], tracer.second(member.counts, state, reason, now_s - since[0], member.error))
         except Exception:  # noqa: BLE001 - it is called from the thread that watches all cameras
