@@ -17,6 +17,7 @@ from argus.core.detections import Detections
 from argus.core.frame import Frame
 from argus.vision.models.engines.protocol import Network, Slot
 from argus.vision.models.layouts.layout import BoxLayout
+from argus.vision.models.network_model import NetworkModel
 from argus.vision.models.preparation import Easel, Geometry, fit
 from argus.vision.models.protocols import Pending
 from argus.vision.models.reading import Thresholds, read_outputs
@@ -30,7 +31,7 @@ class _Batch:
     geometries: tuple[Geometry, ...]
 
 
-class NetworkDetector:
+class NetworkDetector(NetworkModel):
     """Finds objects with one network; a segmenter too, where its layout has masks."""
 
     def __init__(
@@ -44,11 +45,8 @@ class NetworkDetector:
         thresholds: Thresholds,
     ) -> None:
         """Read `network`, whose every inference takes a (B, H, W) `canvas`, by its `layout`."""
-        self._name = name
-        self._labels = labels
-        self._network = network
+        super().__init__(name, labels, network, layout, canvas)
         self._layout = layout
-        self._canvas = canvas
         self._easel = Easel(layout.preparation)
         self._thresholds = thresholds
         self._log = structlog.get_logger().bind(model=name)
@@ -57,44 +55,9 @@ class NetworkDetector:
         """Score from which on the best of what is left out is told too; see `argus.vision.models.doubts`."""
 
     @property
-    def name(self) -> str:
-        """The name shown to people."""
-        return self._name
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """All labels, by class id."""
-        return self._labels
-
-    @property
     def task(self) -> Literal["detect", "segment"]:
         """What it gives: boxes, or boxes with masks."""
         return self._layout.task
-
-    @property
-    def layout(self) -> str:
-        """Name of the layout by which its outputs are read."""
-        return self._layout.name
-
-    @property
-    def description(self) -> str:
-        """Engine, precision and device in words."""
-        return self._network.description
-
-    @property
-    def input_wh(self) -> tuple[int, int]:
-        """Width and height of the canvas in pixels."""
-        return self._canvas[2], self._canvas[1]
-
-    @property
-    def batch(self) -> int:
-        """Frames per inference."""
-        return self._canvas[0]
-
-    @property
-    def depth(self) -> int:
-        """How many submissions in flight keep the engine busy."""
-        return self._network.depth
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Return one `Detections` per frame, in the order given.
@@ -116,10 +79,6 @@ class NetworkDetector:
                 batch.slot.release()
             raise
         return _Submission(self, batches)
-
-    def close(self) -> None:
-        """Free the engine; idempotent."""
-        self._network.close()
 
     def _start(self, frames: Sequence[Frame]) -> _Batch:
         slot = self._network.acquire(self._canvas)

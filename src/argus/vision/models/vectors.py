@@ -12,10 +12,11 @@ from argus.core.frame import Image
 from argus.vision.models.crops import draw_crop
 from argus.vision.models.engines.protocol import Network, Slot
 from argus.vision.models.layouts.layout import VectorLayout, softmax
+from argus.vision.models.network_model import NetworkModel
 from argus.vision.models.protocols import Classification
 
 
-class RowNetwork:
+class RowNetwork(NetworkModel):
     """What classifiers and embedders share: as many inferences at once as the engine likes."""
 
     def __init__(
@@ -28,46 +29,9 @@ class RowNetwork:
         canvas: tuple[int, int, int],
     ) -> None:
         """Read `network`, whose every inference takes a (B, H, W) `canvas`, by its `layout`."""
-        self._name = name
-        self._labels = labels
-        self._network = network
+        super().__init__(name, labels, network, layout, canvas)
         self._layout = layout
-        self._canvas = canvas
         self._warned = False
-
-    @property
-    def name(self) -> str:
-        """The name shown to people."""
-        return self._name
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """All labels, by class id."""
-        return self._labels
-
-    @property
-    def layout(self) -> str:
-        """Name of the layout by which its outputs are read."""
-        return self._layout.name
-
-    @property
-    def description(self) -> str:
-        """Engine, precision and device in words."""
-        return self._network.description
-
-    @property
-    def input_wh(self) -> tuple[int, int]:
-        """Width and height of the canvas in pixels."""
-        return self._canvas[2], self._canvas[1]
-
-    @property
-    def batch(self) -> int:
-        """Pictures per inference."""
-        return self._canvas[0]
-
-    def close(self) -> None:
-        """Free the engine; idempotent."""
-        self._network.close()
 
     def rows(self, pictures: Sequence[Image]) -> NDArray[np.float32]:
         """Return (N, size) outputs, all finite."""
