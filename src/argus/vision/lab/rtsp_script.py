@@ -43,9 +43,10 @@ _VIDEO = (
     "! x264enc tune=zerolatency speed-preset=ultrafast threads=1 pass=quant quantizer=22 key-int-max=100000 "
     "! rtph264pay name=pay0 pt=96 config-interval=-1 )"
 )
-# Raw pictures, for to start an encoder at every attempt would cost the whole machine more than the fault itself.
+# Raw pictures: to start an encoder at each attempt would cost the machine more than the fault itself does.
 _UNKNOWN = (
-    "( videotestsrc is-live=true ! video/x-raw,format=I420,width=64,height=48,framerate=5/1 ! rtpvrawpay pt=96 "
+    "( videotestsrc is-live=true ! video/x-raw,format=I420,width=64,height=48,framerate=5/1 "
+    "! rtpvrawpay pt=96 "
     '! capssetter name=pay0 caps="application/x-rtp,encoding-name=(string)X-ARGUS-UNKNOWN" )'
 )
 
