@@ -24,6 +24,32 @@ def test_cameras_with_different_models_do_not() -> None:
     assert place([gate(1), gate(2, models=("cars",))]) == {"p1": "worker-people-0", "p2": "worker-cars-0"}
 
 
+def test_cameras_that_share_one_of_their_models_share_a_worker() -> None:
+    placed = place([gate(1), gate(2, models=("cars", "people")), gate(3, models=("cars",))])
+    assert placed["p2"] == placed["p3"]
+    assert place([gate(1), gate(2, models=("cars", "people"))]) == {
+        "p1": "worker-people-0",
+        "p2": "worker-people-0",
+    }
+
+
+def test_a_camera_goes_where_most_of_its_models_are() -> None:
+    placed = place(
+        [
+            gate(1, worker="worker-people-0"),
+            gate(2, models=("cars", "people"), worker="worker-cars-people-0"),
+            gate(3, models=("cars", "people")),
+        ]
+    )
+    assert placed["p3"] == "worker-cars-people-0"
+
+
+def test_another_model_for_one_camera_moves_nobody() -> None:
+    there = [gate(n, worker="worker-people-0") for n in range(3)]
+    more = Placed("more", "cam1", ("cars",), 16)
+    assert set(place([*there, more]).values()) == {"worker-people-0"}
+
+
 def test_a_worker_takes_no_more_cameras_than_packed() -> None:
     placed = place([gate(n, pack=2) for n in range(5)])
     assert [list(placed.values()).count(f"worker-people-{n}") for n in range(3)] == [2, 2, 1]

@@ -201,7 +201,7 @@ class PlacementSpec(Spec):
     """With whom a pipeline shares a worker, under the control plane."""
 
     pack: int = Field(default=16, ge=1, le=1024)
-    """Cameras with the same model that share one worker, at most. Higher saves memory and fills batches;
+    """Cameras with a model in common that share one worker, at most. Higher saves memory and fills batches;
     lower loses fewer cameras for a moment where a worker dies. 1: a worker of its own."""
 
 
