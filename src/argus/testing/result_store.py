@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from argus.core.errors import UnknownName
 from argus.storage.matching import fits, time_of
-from argus.storage.protocol import Page, Query, ResultNotFound
+from argus.storage.protocol import Page, Query
 from argus.storage.records import (
     AlertRecord,
     Attachment,
@@ -24,13 +24,13 @@ from argus.storage.records import (
 )
 from argus.storage.results.cursors import Place, cursor_of, page_size, place_of
 from argus.storage.results.folding import Folding, Known, Prepared
+from argus.storage.results.listing import L, Listing, not_found
 from argus.storage.results.rows import microseconds, normal, record_of
 
-L = TypeVar("L", EventRecord, AlertRecord, TrackRecord, DetectionsRecord)
 Key = tuple[Any, ...]
 
 
-class MemoryResults:
+class MemoryResults(Listing):
     """See `argus.storage.protocol.ResultStore`."""
 
     def __init__(self) -> None:
@@ -40,6 +40,7 @@ class MemoryResults:
         self._traces: dict[Key, TraceRecord] = {}
         self._runs: dict[str, Run] = {}
         self._numbers: dict[tuple[str, object], int] = {}
+        self._attached_at: dict[str, datetime] = {}
         self._seq = 0
 
     @property
@@ -62,24 +63,6 @@ class MemoryResults:
             trace = record_of(TraceRecord, row["body"])
             self._traces[trace.pipeline, trace.camera, trace.at] = trace
 
-    async def events(self, query: Query, *, limit: int = 100, cursor: str | None = None) -> Page[EventRecord]:
-        """Return events, the latest start first."""
-        return self._page("event", self._known.events.items(), query, limit, cursor)
-
-    async def alerts(self, query: Query, *, limit: int = 100, cursor: str | None = None) -> Page[AlertRecord]:
-        """Return alerts, the latest first."""
-        return self._page("alert", self._known.alerts.items(), query, limit, cursor)
-
-    async def tracks(self, query: Query, *, limit: int = 100, cursor: str | None = None) -> Page[TrackRecord]:
-        """Return tracks, the latest first seen first."""
-        return self._page("track", self._known.tracks.items(), query, limit, cursor)
-
-    async def detections(
-        self, query: Query, *, limit: int = 100, cursor: str | None = None
-    ) -> Page[DetectionsRecord]:
-        """Return frames with what was seen in them, the latest first."""
-        return self._page("detections", self._detections.items(), query, limit, cursor)
-
     async def traces(self, pipeline: str, since: datetime, until: datetime) -> tuple[TraceRecord, ...]:
         """Return what a pipeline did in each second of a span, the earliest first."""
         found = [
@@ -90,27 +73,13 @@ class MemoryResults:
         ]
         return tuple(sorted(found, key=lambda trace: (trace.at, trace.camera))[:3600])
 
-    async def event(self, id_: str) -> EventRecord:
-        """Return one event."""
-        try:
-            return self._known.events[id_]
-        except KeyError:
-            raise ResultNotFound(f"there is no event {id_!r}") from None
-
-    async def alert(self, id_: str) -> AlertRecord:
-        """Return one alert."""
-        try:
-            return self._known.alerts[id_]
-        except KeyError:
-            raise ResultNotFound(f"there is no alert {id_!r}") from None
-
     async def acknowledge(
         self, kind: Literal["event", "alert"], id_: str, *, by: str, at: datetime
     ) -> EventRecord | AlertRecord:
         """Note that somebody has seen to it; the first one stays."""
         folding = Folding(self._known)
         if folding.acknowledge(kind, id_, by, at) is None:
-            raise ResultNotFound(f"there is no {kind} {id_!r}")
+            raise not_found(kind, id_)
         self._keep(folding)
         return self._known.events[id_] if kind == "event" else self._known.alerts[id_]
 
@@ -169,16 +138,8 @@ class MemoryResults:
 
     async def expire(self, kind: str, *, before: datetime | None, keep: int | None) -> tuple[str, ...]:
         """Remove records of a kind that are older than a moment, or beyond the newest so many."""
-        by_kind: dict[str, dict[Any, Any]] = {
-            "event": self._known.events,
-            "alert": self._known.alerts,
-            "track": self._known.tracks,
-            "detections": self._detections,
-            "trace": self._traces,
-        }
-        if kind not in by_kind:
-            raise UnknownName("kind of results", kind, by_kind)
-        records = {key: one for key, one in by_kind[kind].items() if not getattr(one, "job", None)}
+        found = self._records(kind)
+        records = {key: one for key, one in found.items() if not getattr(one, "job", None)}
         places = {
             key: (one.at if kind == "trace" else time_of(one), self._numbers.get((kind, key), 0))
             for key, one in records.items()
@@ -188,9 +149,10 @@ class MemoryResults:
         if before is not None:
             line = before if before.tzinfo else before.replace(tzinfo=UTC)
             late |= {key for key in newest if places[key][0] < line}
-        return self._unneeded(
-            self._remove(by_kind[kind], [key for key in newest if key in late and not _is_open(records[key])])
-        )
+        blobs = self._remove(found, [key for key in newest if key in late and not _is_open(records[key])])
+        if kind == "event" and before is not None:
+            blobs |= self._remove_lone_attachments(line)
+        return self._unneeded(blobs)
 
     async def close(self) -> None:
         """Do nothing; what is kept stays."""
@@ -209,17 +171,17 @@ class MemoryResults:
                     self._known.tracks[record.id] = record
                     self._number("track", record.id)
         self._known.attachments.update(folding.attachments)
+        self._attached_at |= dict.fromkeys(folding.attachments, datetime.now(UTC))
 
     def _number(self, kind: str, key: object) -> int:
         return self._numbers.setdefault((kind, key), len(self._numbers))
 
-    def _page(
-        self, kind: str, records: Iterable[tuple[object, L]], query: Query, limit: int, cursor: str | None
-    ) -> Page[L]:
+    async def _page(self, kind: str, of: type[L], query: Query, limit: int, cursor: str | None) -> Page[L]:
+        records: dict[Any, L] = self._records(kind)
         after = place_of(kind, cursor)
         placed = [
             ((microseconds(time_of(one)), self._number(kind, key)), one)
-            for key, one in records
+            for key, one in records.items()
             if fits(query, one)
         ]
         if after is not None:
@@ -232,6 +194,21 @@ class MemoryResults:
             cursor=cursor_of(kind, Place(*placed[size - 1][0])) if more else None,
         )
 
+    async def _one(self, kind: str, of: type[L], id_: str) -> L | None:
+        return self._records(kind).get(id_)
+
+    def _records(self, kind: str) -> dict[Any, Any]:
+        by_kind: dict[str, dict[Any, Any]] = {
+            "event": self._known.events,
+            "alert": self._known.alerts,
+            "track": self._known.tracks,
+            "detections": self._detections,
+            "trace": self._traces,
+        }
+        if kind not in by_kind:
+            raise UnknownName("kind of results", kind, by_kind)
+        return by_kind[kind]
+
     def _remove(self, records: dict[Any, Any], keys: Iterable[object]) -> set[str]:
         blobs: set[str] = set()
         for key in keys:
@@ -241,6 +218,15 @@ class MemoryResults:
                 attached = self._known.attachments.pop(one.id, None)
                 blobs |= {key for key in (attached and attached.snapshot, attached and attached.clip) if key}
         return blobs
+
+    def _remove_lone_attachments(self, before: datetime) -> set[str]:
+        attachments = self._known.attachments
+        lone = [
+            attachments.pop(event)
+            for event in attachments.keys() - self._known.events.keys()
+            if self._attached_at[event] < before
+        ]
+        return {key for one in lone for key in (one.snapshot, one.clip) if key}
 
     def _unneeded(self, keys: set[str]) -> tuple[str, ...]:
         needed: set[str | None] = set()

@@ -168,6 +168,7 @@ class Contract:
             frame("one"),  # type: ignore[arg-type]
             trace(data={1.5: object()}),
             Attachment(event="e1", snapshot=5),  # type: ignore[arg-type]
+            Attachment(event="e1", snapshot="\ud800"),
             "no record",
         ]
 
@@ -605,6 +606,20 @@ class Contract:
             assert await store.expire("event", before=at(1), keep=None) == ()
             assert await store.expire("track", before=at(1), keep=None) == ()
             assert await store.expire("alert", before=at(1), keep=None) == ("c.mp4", "s.jpg")
+
+        self.go(work)
+
+    def test_a_picture_whose_event_never_came_is_given_up_in_time(self) -> None:
+        async def work(store: ResultStore) -> None:
+            await store.write([event("e1", 10**9), Attachment(event="e1", snapshot="kept.jpg")])
+            await store.write([Attachment(event=f"lone{n}", snapshot=f"{n}.jpg") for n in range(3)])
+            early = datetime(2000, 1, 1, tzinfo=UTC)
+            assert await store.expire("event", before=early, keep=None) == ()
+            late = datetime.now(UTC) + timedelta(hours=1)
+            assert await store.expire("event", before=late, keep=None) == ("0.jpg", "1.jpg", "2.jpg")
+            await store.write([event("lone0")])
+            assert (await store.event("lone0")).snapshot is None
+            assert (await store.event("e1")).snapshot == "kept.jpg"
 
         self.go(work)
 

@@ -21,8 +21,8 @@ from tests.storage.results.examples import NOON, alert, at, event, frame
 from tests.storage.results.mongo_double import Database
 
 
-async def opened(database: Database) -> MongoResults:
-    store = MongoResults(cast("Any", database), "mongodb://a-double")
+async def opened(database: Database, patience_s: float = 0.1) -> MongoResults:
+    store = MongoResults(cast("Any", database), "mongodb://a-double", patience_s=patience_s)
     await store.prepare()
     return store
 
@@ -35,7 +35,7 @@ class TestOnADouble(Contract):
         database = Database()
 
         async def opener() -> ResultStore:
-            return await opened(database)
+            return await opened(database, patience_s=10)
 
         self.opener = opener
 
@@ -84,7 +84,6 @@ def test_a_lease_that_nobody_gives_back_ends_by_itself_and_until_then_others_wai
     async def work() -> None:
         database = Database()
         store = await opened(database)
-        store._turns._patience_s = 0.1
         await database[STATE].update_one(
             {"_id": "lease"}, {"$set": {"owner": "somebody", "until": at(10**9)}}
         )

@@ -29,7 +29,7 @@ from structlog.testing import capture_logs
 from argus.storage.opening import open_results, sqlite_path
 from argus.storage.protocol import Query, ResultNotFound, ResultsTooNew, ResultsUnavailable
 from argus.storage.records import Record
-from argus.storage.results import copies, mending, migrating
+from argus.storage.results import copies, journal, mending, migrating
 from argus.storage.results.sql import SqlResults
 from argus.storage.results.sqlite import SqliteDatabase
 from argus.storage.results.tables import metadata
@@ -410,11 +410,11 @@ def test_a_file_that_was_removed_comes_back_from_its_copy(path: Path) -> None:
     go(path, work)
 
 
-def test_a_file_that_was_removed_and_never_copied_begins_anew(path: Path) -> None:
+def test_a_file_that_was_removed_with_all_that_lay_beside_it_begins_anew(path: Path) -> None:
     async def work(store: SqlResults) -> None:
         await store.write([event("e1")])
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        for file in path.parent.glob("results.db*"):
+            file.unlink()
         await store.write([event("e2")])
         assert await ids(store) == {"e2"}
 
@@ -468,14 +468,14 @@ def test_wherever_a_file_is_damaged_reading_and_writing_go_on(path: Path, seed: 
     go(path, work, patience_s=5)
 
 
-def test_what_is_damaged_beyond_a_damaged_copy_is_still_begun_anew(path: Path) -> None:
+def test_where_copy_and_journal_are_damaged_too_it_is_begun_anew(path: Path) -> None:
     async def before(store: SqlResults) -> None:
         await store.write([event("e1")])
         await copied(store)
 
     go(path, before)
     settle(path)
-    for file in (path, mending.copy_of(path)):
+    for file in (path, mending.copy_of(path), journal.current_of(path)):
         file.write_bytes(b"no database at all" * 1000)
 
     async def after(store: SqlResults) -> None:
@@ -534,7 +534,7 @@ def test_a_damaged_database_is_never_copied_over_a_good_copy(path: Path) -> None
         copies.make_copy(path, threading.Event())
     assert mending.copy_of(path).read_bytes() == good
     assert sorted(file.name for file in path.parent.iterdir()) == [
-        "results.db", "results.db.copy", "results.db.copying", "results.db.lock",
+        "results.db", "results.db.changes", "results.db.copy", "results.db.copying", "results.db.lock",
     ]  # fmt: skip
 
 

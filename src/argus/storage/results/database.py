@@ -6,16 +6,27 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from argus.storage.protocol import ResultRefused, ResultsUnavailable
+from argus.storage.results.entries import Entry
 
 
 class Damaged(Exception):
     """The database's file is not what it was; `Database.mend` may put it right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction that writes, and what it has done so far."""
+
+    connection: AsyncConnection
+    entry: Entry = field(default_factory=Entry)
+    """Filled by whoever writes, for engines that keep a journal; each row that `Entry` speaks of."""
 
 
 class Database(Protocol):
@@ -35,8 +46,8 @@ class Database(Protocol):
         """Return a connection to read with, each statement in a snapshot of its own."""
         ...
 
-    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Return a connection in a transaction, which is on the disk when the block has ended."""
+    def writing(self) -> AbstractAsyncContextManager[Transaction]:
+        """Return a transaction, which is on the disk when the block has ended."""
         ...
 
     async def mend(self, damage: Damaged) -> None:

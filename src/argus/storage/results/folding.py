@@ -34,6 +34,7 @@ from argus.storage.results.rows import (
     changed_row,
     detections_row,
     normal,
+    possible,
     trace_row,
 )
 
@@ -277,8 +278,6 @@ def _attached(record: Pictured, attachment: Attachment) -> Pictured:
 def _expect_keys(record: Attachment) -> None:
     for name in ("event", "snapshot", "clip"):
         value = getattr(record, name)
-        if (value is None and name != "event") or (
-            isinstance(value, str) and len(value) <= 512 and "\0" not in value
-        ):
+        if (value is None and name != "event") or (isinstance(value, str) and possible((value,))):
             continue
         raise ResultRefused(f"an attachment cannot be kept: its {name} is {value!r:.80}")

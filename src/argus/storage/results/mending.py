@@ -1,8 +1,10 @@
 """A damaged file of SQLite put aside, and a good one put in its place.
 
-Beside `results.db` lie `results.db.lock` (see `sqlite`), `results.db.copy` (the last good copy, made by
-`copies`) and `results.db.damaged-TIME` (what was put aside). Nothing here is async and nothing is open: the
-caller holds the lock alone.
+Beside `results.db` lie `results.db.lock` (see `sqlite_guard`), `results.db.copy` (the last good copy, made by
+`copies`), `results.db.changes` (what came after it, see `journal`) and `results.db.damaged-TIME` (what was
+put aside). Copy and journal together are all that was accepted; detections and traces, which no journal has,
+are saved from the damaged file as far as it can be read (`salvage`). Nothing here is async, and for all but
+`catch_up` nothing is open: the caller holds the lock alone.
 """
 
 from __future__ import annotations
@@ -13,32 +15,19 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from argus.storage.results import journal
 from argus.storage.results.migrating import upgrade
+from argus.storage.results.replaying import again, changing, reach_in, reach_of, replay, set_lineage
+from argus.storage.results.salvage import salvage
 
-SAVED: Final = {
-    "argus_attachments": "rowid",
-    "argus_events": "seq",
-    "argus_alerts": "seq",
-    "argus_tracks": "seq",
-    "argus_detections": "n",
-    "argus_traces": "n",
-    "argus_runs": "rowid",
-}
-"""Tables whose rows are saved from a damaged file, and the column by which rows are newer than the copy's."""
-_PORTION: Final = 500
 _KEPT: Final = 3
-
-
-def guard_of(path: Path) -> Path:
-    """Return the lock of a database."""
-    return path.with_name(path.name + ".lock")
 
 
 def copy_of(path: Path) -> Path:
@@ -56,18 +45,16 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def is_lost(path: Path) -> bool:
-    """Return whether a file is missing or empty that has been there: a copy of it is."""
+    """Return whether a file is missing or empty that has been there: a copy of it is, or its journal."""
     try:
         empty = path.stat().st_size == 0
     except FileNotFoundError:
         empty = True
-    return empty and copy_of(path).exists()
+    return empty and (copy_of(path).exists() or journal.bytes_of(path) > 0)
 
 
 def mend(path: Path, opened: tuple[int, int] | None, damage: str) -> str:
     """Put a good file in the place of a damaged one.
-
-    Rows that the copy does not have yet are saved from the damaged file, as far as it can be read.
 
     Args:
         path: The database.
@@ -91,14 +78,10 @@ def mend(path: Path, opened: tuple[int, int] | None, damage: str) -> str:
     has_copy = copy.exists() and _is_sound(copy)
     if copy.exists() and not has_copy:
         copy.replace(copy.with_name(copy.name + ".damaged"))
-    saved = 0
     try:
         if has_copy:
             shutil.copyfile(copy, new)
-        else:
-            _make_tables(new)
-        if there is not None:
-            saved = _save(path, new)
+        done = _made(path, new, salvaging=there is not None)
         _number_on(new)
         _sync(new)
     except (sqlite3.Error, SQLAlchemyError) as error:
@@ -112,12 +95,76 @@ def mend(path: Path, opened: tuple[int, int] | None, damage: str) -> str:
         what += f" and was put aside as {aside.name}"
     if has_copy:
         made = datetime.fromtimestamp(copy.stat().st_mtime, UTC).isoformat(sep=" ", timespec="seconds")
-        what += f"; restored from the copy of {made}"
+        what += f"; restored from the copy of {made} and {done.entries} changes since"
+    elif done.entries:
+        what += f"; there was no good copy: restored from the {done.entries} changes of its journal"
     else:
         what += "; there was no good copy"
+    if done.missing:
+        what += f"; at least {done.missing} changes are missing"
     if there is not None:
-        what += f", and {saved} newer rows were saved from what was damaged"
+        what += f"; {done.saved} newer rows were saved from what was damaged"
     return what
+
+
+def catch_up(path: Path, patience_s: float) -> str:
+    """Do what a sound database has not seen of its own journal, while others may use it.
+
+    Returns:
+        What was done, for people; empty where nothing was, and where it was one entry alone: that of a writer
+        who was killed before it committed.
+    """
+    reach = reach_in(path)
+    last = 0 if reach is None else journal.last_number(path, reach.lineage)
+    reach = reach_in(path)  # once more: others may have committed meanwhile
+    if reach is None or last <= reach.number:
+        return ""
+    with changing(path, patience_s) as connection:  # whoever was about to commit has done so now
+        replayed = replay(connection, path)
+    if replayed is None or replayed.done + replayed.missing < 2:
+        return ""
+    what = f"{path.name} had lost its last {replayed.done + replayed.missing} changes"
+    return f"{what}: {replayed.done} were taken from its journal"
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What is in a file that was made from copy, journal and damaged file."""
+
+    entries: int
+    """Of the journal."""
+    missing: int
+    """Transactions that it should have had, as far as can be told."""
+    saved: int
+    """Rows of the damaged file."""
+
+
+def _made(path: Path, new: Path, *, salvaging: bool) -> _Made:
+    """Bring the copy up to date, or begin without one."""
+    had_copy = new.exists()
+    with changing(new) as connection:
+        was = reach_of(connection) if had_copy else None
+        upgrade(connection, new.name)
+        if was is None and (lineage := journal.lineage_of(path)) is not None:
+            set_lineage(connection, lineage)
+        before = reach_of(connection)
+        replayed = replay(connection, path)
+    assert before is not None  # it is up to date
+    assert replayed is not None
+    missing = replayed.missing
+    if had_copy and was is None and replayed.done:
+        missing += 1  # made before there were journals: nobody knows what came between the two
+    if not salvaging:
+        return _Made(replayed.done, missing, 0)
+    last = reach_in(path)
+    if last is not None and last.lineage == before.lineage:
+        missing += max(0, last.number - replayed.reach.number)
+    if last is not None and not missing:
+        return _Made(replayed.done, 0, salvage(path, new, newer_than=None))
+    saved = salvage(path, new, newer_than=before.seq if missing else replayed.reach.seq)
+    with changing(new) as connection:  # what the journal has counts, whatever was read
+        again(connection, path, before.lineage, before.number)
+    return _Made(replayed.done, missing, saved)
 
 
 def _reindexed(path: Path, damage: str) -> str:
@@ -148,73 +195,6 @@ def _is_sound(path: Path) -> bool:
 
 def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=30.0, isolation_level=None)
-
-
-def _make_tables(new: Path) -> None:
-    engine = create_engine(URL.create("sqlite", database=str(new)))
-    try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA auto_vacuum=INCREMENTAL")
-            upgrade(connection)
-            connection.commit()
-    finally:
-        engine.dispose()
-
-
-def _save(damaged: Path, new: Path) -> int:
-    """Copy what is newer than what `new` has; return how many rows."""
-    saved = 0
-    with closing(_connect(new)) as connection:
-        connection.execute("PRAGMA synchronous=OFF")  # synced as a whole in the end
-        try:
-            connection.execute("ATTACH DATABASE ? AS damaged", (str(damaged),))
-            connection.execute("SELECT count(*) FROM damaged.sqlite_schema").fetchone()
-        except sqlite3.DatabaseError:
-            return 0
-        for table, column in SAVED.items():
-            # Each by itself: what cannot be read of one must not take the others along.
-            with suppress(sqlite3.DatabaseError):
-                connection.execute("BEGIN")
-                saved += _save_table(connection, table, column)
-                connection.execute("COMMIT")
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-    return saved
-
-
-def _save_table(connection: sqlite3.Connection, table: str, column: str) -> int:
-    def largest(database: str, of: str) -> int:
-        statement = f"SELECT max({of}) FROM {database}.{table}"  # noqa: S608 - names of ours
-        return int(connection.execute(statement).fetchone()[0] or 0)
-
-    newest = -1 if column == "rowid" else largest("main", column)
-    try:
-        last = largest("damaged", "rowid")
-    except sqlite3.DatabaseError:
-        return 0
-    saved = 0
-    for first in range(1, last + 1, _PORTION):
-        saved += _save_rows(connection, table, column, newest, first, min(first + _PORTION - 1, last))
-    return saved
-
-
-def _save_rows(
-    connection: sqlite3.Connection, table: str, column: str, newest: int, first: int, last: int
-) -> int:
-    """Copy rows by number; where some cannot be read, the halves by themselves."""
-    statement = (
-        f"INSERT OR REPLACE INTO main.{table} SELECT * FROM damaged.{table} NOT INDEXED "  # noqa: S608
-        f"WHERE rowid BETWEEN ? AND ? AND {column} > ?"
-    )
-    try:
-        return connection.execute(statement, (first, last, newest)).rowcount
-    except sqlite3.DatabaseError:
-        if first == last:
-            return 0
-    middle = (first + last) // 2
-    return _save_rows(connection, table, column, newest, first, middle) + _save_rows(
-        connection, table, column, newest, middle + 1, last
-    )
 
 
 def _number_on(path: Path) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from argus.storage.protocol import ResultsTooNew
 
-VERSIONS: Final = ("0001",)
+VERSIONS: Final = ("0001", "0002")
 """All that this Argus knows, the newest last."""
 VERSION_TABLE: Final = "argus_results_version"
 _FOLDER: Final = Path(__file__).parent / "migrations"
@@ -25,13 +25,7 @@ async def is_current(connection: AsyncConnection, where: str) -> bool:
     Raises:
         ResultsTooNew: the tables are of a later version.
     """
-    version = await connection.run_sync(_version)
-    if version is not None and version not in VERSIONS:
-        raise ResultsTooNew(
-            f"{where} was written by a newer Argus (its tables have version {version}, the newest known is "
-            f"{VERSIONS[-1]}): upgrade this one with `argus upgrade`, or name another database"
-        )
-    return version == VERSIONS[-1]
+    return await connection.run_sync(_is_current, where)
 
 
 async def migrate(connection: AsyncConnection, where: str) -> None:
@@ -40,19 +34,13 @@ async def migrate(connection: AsyncConnection, where: str) -> None:
     Raises:
         ResultsTooNew: likewise.
     """
-    if not await is_current(connection, where):
-        await connection.run_sync(upgrade)
+    await connection.run_sync(upgrade, where)
 
 
-def _version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(VERSION_TABLE):
-        return None
-    found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608
-    return None if found is None else str(found)
-
-
-def upgrade(connection: Connection) -> None:
-    """Make the tables as they should be, within the transaction at hand."""
+def upgrade(connection: Connection, where: str) -> None:
+    """Do so where the caller waits; raises likewise."""
+    if _is_current(connection, where):
+        return
     from alembic import command
     from alembic.config import Config
 
@@ -61,3 +49,20 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _is_current(connection: Connection, where: str) -> bool:
+    version = _version(connection)
+    if version is not None and version not in VERSIONS:
+        raise ResultsTooNew(
+            f"{where} was written by a newer Argus (its tables have version {version}, the newest known is "
+            f"{VERSIONS[-1]}): upgrade this one with `argus upgrade`, or name another database"
+        )
+    return version == VERSIONS[-1]
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608
+    return None if found is None else str(found)

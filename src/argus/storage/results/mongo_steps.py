@@ -1,15 +1,27 @@
-"""What the store on MongoDB does in one go: loading what is known, removing a portion."""
+"""What the store on MongoDB does in one go: loading what is known, making documents, removing a portion."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from pymongo.asynchronous.database import AsyncDatabase
 
 from argus.storage.records import AlertRecord, Attachment, EventRecord, TrackRecord
-from argus.storage.results.folding import Known, Needs
-from argus.storage.results.mongo_documents import ATTACHMENTS, COLLECTIONS, PORTION, Found, portions
+from argus.storage.results.folding import Changed, Folding, Known, Needs, Prepared
+from argus.storage.results.mongo_documents import (
+    ATTACHMENTS,
+    COLLECTIONS,
+    PORTION,
+    Found,
+    document_of,
+    document_of_frame,
+    key_of,
+    portions,
+)
 from argus.storage.results.mongo_filters import Filter
-from argus.storage.results.mongo_turns import Document
-from argus.storage.results.rows import readable
+from argus.storage.results.mongo_turns import Document, Documents
+from argus.storage.results.rows import KINDS, TRACE_KEY, changed_row, microseconds, readable
 
 
 async def known_of(database: AsyncDatabase[Document], needs: Needs) -> Known:
@@ -33,6 +45,27 @@ async def known_of(database: AsyncDatabase[Document], needs: Needs) -> Known:
     return known
 
 
+def documents_of(folding: Folding, changed: Iterable[Changed], prepared: Prepared | None) -> Documents:
+    """Return what has to be written, by collection."""
+    documents: dict[str, list[Document]] = {}
+    for record in changed:
+        collection = COLLECTIONS[KINDS[type(record)]]
+        documents.setdefault(collection, []).append(document_of(changed_row(record), record.id))
+    if folding.attachments:
+        now = microseconds(datetime.now(UTC))
+        documents[ATTACHMENTS] = [
+            document_of({"snapshot": one.snapshot, "clip": one.clip, "at_us": now}, one.event)
+            for one in folding.attachments.values()
+        ]
+    if prepared is not None and prepared.detections:
+        documents[COLLECTIONS["detections"]] = [document_of_frame(row) for row in prepared.detections]
+    if prepared is not None and prepared.traces:
+        documents[COLLECTIONS["trace"]] = [
+            document_of(row, key_of(row, TRACE_KEY)) for row in prepared.traces
+        ]
+    return documents
+
+
 async def _found(database: AsyncDatabase[Document], kind: str, field: str, values: list[str]) -> list[Found]:
     rows = database[COLLECTIONS[kind]].find({field: {"$in": values}}, {"body": 1, "seq": 1})
     return [Found(one) for one in await rows.to_list()]
@@ -49,11 +82,31 @@ async def remove_portion(database: AsyncDatabase[Document], kind: str, which: Fi
     await collection.delete_many({"_id": {"$in": ids}})
     keys = {key for row in rows for key in (row.get("snapshot"), row.get("clip")) if key}
     if kind == "event":
-        attached = database[ATTACHMENTS]
-        for one in await attached.find({"_id": {"$in": ids}}).to_list():
-            keys |= {key for key in (one.get("snapshot"), one.get("clip")) if key}
-        await attached.delete_many({"_id": {"$in": ids}})
+        keys |= await _detach(database, ids)
     return await _unneeded(database, keys)
+
+
+async def remove_lone_attachments(database: AsyncDatabase[Document], before_us: int) -> set[str]:
+    """Remove attachments of events that never came, or have gone; return keys likewise."""
+    keys: set[str] = set()
+    last = ""
+    while True:
+        late = {"at_us": {"$lt": before_us}, "_id": {"$gt": last}}
+        found = await database[ATTACHMENTS].find(late, {"_id": 1}).sort([("_id", 1)]).limit(PORTION).to_list()
+        if not found:
+            return await _unneeded(database, keys)
+        ids = [one["_id"] for one in found]
+        last = ids[-1]
+        events = await database[COLLECTIONS["event"]].find({"_id": {"$in": ids}}, {"_id": 1}).to_list()
+        keys |= await _detach(database, sorted({*ids} - {one["_id"] for one in events}))
+
+
+async def _detach(database: AsyncDatabase[Document], events: list[str]) -> set[str]:
+    """Remove the attachments of events; return their keys."""
+    attached = database[ATTACHMENTS]
+    found = await attached.find({"_id": {"$in": events}}).to_list()
+    await attached.delete_many({"_id": {"$in": events}})
+    return {key for one in found for key in (one.get("snapshot"), one.get("clip")) if key}
 
 
 async def _unneeded(database: AsyncDatabase[Document], keys: set[str]) -> set[str]:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from argus.core.errors import MissingExtra, SpecError
 from argus.storage.protocol import ResultsUnavailable
-from argus.storage.results.database import Damaged, in_our_words
+from argus.storage.results.database import Damaged, Transaction, in_our_words
 from argus.storage.results.migrating import is_current, migrate
 
 _ANSWER_S: Final = 30.0
@@ -58,9 +58,10 @@ class PostgresDatabase:
             async with database.reading() as connection:
                 current = await is_current(connection, where)
             if not current:
-                async with database.writing() as connection:
-                    await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
-                    await migrate(connection, where)
+                async with database.writing() as transaction:
+                    lock = text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+                    await transaction.connection.execute(lock)
+                    await migrate(transaction.connection, where)
         except BaseException:
             await database.close()
             raise
@@ -87,11 +88,11 @@ class PostgresDatabase:
             raise in_our_words(error, self._where) from error
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """Return a connection in a transaction."""
+    async def writing(self) -> AsyncIterator[Transaction]:
+        """Return a transaction; the server keeps a journal of its own."""
         try:
             async with self._engine.begin() as connection:
-                yield connection
+                yield Transaction(connection)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             raise in_our_words(error, self._where) from error
 

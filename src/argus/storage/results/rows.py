@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 import structlog
 
+from argus.storage.matching import time_of
 from argus.storage.protocol import ResultRefused
 from argus.storage.records import (
     AlertRecord,
@@ -29,6 +30,26 @@ Listed = EventRecord | AlertRecord | TrackRecord | DetectionsRecord
 R = TypeVar("R", bound=Kept)
 Row = dict[str, Any]
 
+KINDS: Final[Mapping[type[Any], str]] = {EventRecord: "event", AlertRecord: "alert", TrackRecord: "track"}
+"""Records that have a `seq`, and what they are called."""
+_OCCASION: Final = (
+    "camera", "pipeline", "job", "run", "type", "region", "class_name", "severity", "object_id",
+    "acknowledged", "snapshot", "clip",
+)  # fmt: skip
+COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "event": ("id", "seq", "at_us", "open", *_OCCASION),
+    "alert": ("id", "seq", "at_us", "event", *_OCCASION),
+    "track": (
+        "id", "seq", "at_us", "camera", "pipeline", "job", "run", "class_name", "object_id", "open",
+        "snapshot",
+    ),
+}  # fmt: skip
+"""What those records are searched by, of each kind; beside it stands the body."""
+_MADE: Final = frozenset({"at_us", "job", "open", "acknowledged"})
+"""Columns that are not the record's field of that name as it is."""
+_PLAIN: Final = {
+    record: tuple(name for name in COLUMNS[kind] if name not in _MADE) for record, kind in KINDS.items()
+}
 DETECTIONS_KEY: Final = ("pipeline", "job", "run", "file", "frame")
 """Columns that tell frames of detections apart."""
 TRACE_KEY: Final = ("pipeline", "camera", "at_us")
@@ -126,89 +147,20 @@ def called(record: Record | Run) -> str:
     return f"{type(record).__name__} {str(name)[:80]!r}"
 
 
-def event_row(record: EventRecord) -> Row:
-    """Return the columns of an event."""
-    return _sound(
-        record,
-        {
-            "id": record.id,
-            "seq": record.seq,
-            "at_us": microseconds(record.started_at),
-            "camera": record.camera,
-            "pipeline": record.pipeline,
-            "job": record.job or "",
-            "run": record.run,
-            "type": record.type,
-            "region": record.region,
-            "class_name": record.class_name,
-            "severity": record.severity,
-            "object_id": record.object_id,
-            "open": int(record.open),
-            "acknowledged": int(record.acknowledged_at is not None),
-            "snapshot": record.snapshot,
-            "clip": record.clip,
-        },
-    )
-
-
-def alert_row(record: AlertRecord) -> Row:
-    """Return the columns of an alert."""
-    return _sound(
-        record,
-        {
-            "id": record.id,
-            "seq": record.seq,
-            "at_us": microseconds(record.at),
-            "event": record.event,
-            "camera": record.camera,
-            "pipeline": record.pipeline,
-            "job": record.job or "",
-            "run": record.run,
-            "type": record.type,
-            "region": record.region,
-            "class_name": record.class_name,
-            "severity": record.severity,
-            "object_id": record.object_id,
-            "acknowledged": int(record.acknowledged_at is not None),
-            "snapshot": record.snapshot,
-            "clip": record.clip,
-        },
-    )
-
-
-def track_row(record: TrackRecord) -> Row:
-    """Return the columns of a track."""
-    return _sound(
-        record,
-        {
-            "id": record.id,
-            "seq": record.seq,
-            "at_us": microseconds(record.first_seen),
-            "camera": record.camera,
-            "pipeline": record.pipeline,
-            "job": record.job or "",
-            "run": record.run,
-            "class_name": record.class_name,
-            "object_id": record.object_id,
-            "open": int(record.open),
-            "snapshot": record.snapshot,
-        },
-    )
-
-
 def changed_row(record: EventRecord | AlertRecord | TrackRecord) -> Row:
     """Return the columns of a record that has a `seq`.
 
     Raises:
         ResultRefused: it can never be kept.
     """
-    match record:
-        case EventRecord():
-            return event_row(record)
-        case AlertRecord():
-            return alert_row(record)
-        case TrackRecord():
-            return track_row(record)
+    row = {name: getattr(record, name) for name in _PLAIN[type(record)]}
+    row["at_us"] = microseconds(time_of(record))
+    row["job"] = record.job or ""
+    if not isinstance(record, AlertRecord):
+        row["open"] = int(record.open)
+    if not isinstance(record, TrackRecord):
+        row["acknowledged"] = int(record.acknowledged_at is not None)
+    return _sound(record, row)
 
 
 def detections_row(record: DetectionsRecord) -> Row:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from argus.storage.records import AlertRecord, Attachment, EventRecord, TrackRecord
 from argus.storage.results import tables
+from argus.storage.results.database import Transaction
 from argus.storage.results.folding import Known, Needs
 from argus.storage.results.rows import readable
 
@@ -17,14 +18,22 @@ PORTION: Final = 500
 """Rows that are removed in one transaction, and ids that are asked for in one statement."""
 SEQ: Final = tables.state.c.name == "seq"
 """The row of the counter."""
+_KINDS: Final = {table.name: kind for kind, table in tables.BY_KIND.items()}
 
 
-def upsert(insert: Any, table: Table, key: Sequence[str]) -> Any:
-    """Return the statement that inserts rows, or replaces what has their key; a number once given stays."""
+def upsert(insert: Any, table: Table, key: Sequence[str], *, where: Any = None) -> Any:
+    """Return the statement that inserts rows, or replaces what has their key; a number once given stays.
+
+    Args:
+        insert: Of the engine.
+        table: Where.
+        key: Columns that tell rows apart.
+        where: What must hold for a row to be replaced; None: it always is.
+    """
     replaced = {
         column.name: insert.excluded[column.name] for column in table.c if column.name not in {*key, "n"}
     }
-    return insert.on_conflict_do_update(index_elements=list(key), set_=replaced)
+    return insert.on_conflict_do_update(index_elements=list(key), set_=replaced, where=where)
 
 
 async def lock(connection: AsyncConnection) -> int:
@@ -63,9 +72,10 @@ async def _where(
 
 
 async def remove_portion(
-    connection: AsyncConnection, table: Table, condition: Any, *, ordered: bool
+    transaction: Transaction, table: Table, condition: Any, *, ordered: bool
 ) -> set[str] | None:
     """Remove some rows; return blobs' keys that nobody needs now, or None where nothing was left."""
+    connection = transaction.connection
     names = [name for name in ("n", "id", "snapshot", "clip") if name in table.c]
     statement = select(*(table.c[name] for name in names)).where(condition).limit(PORTION)
     if ordered:
@@ -76,22 +86,27 @@ async def remove_portion(
     await connection.execute(delete(table).where(table.c.n.in_([row.n for row in rows])))
     found = (getattr(row, name, None) for row in rows for name in ("snapshot", "clip"))
     keys = {key for key in found if key}
+    if "id" in table.c:
+        transaction.entry.removed[_KINDS[table.name]] = [row.id for row in rows]
     if table is tables.events:
-        keys |= await _detach(connection, [row.id for row in rows])
+        keys |= await _detach(transaction, [row.id for row in rows])
     return await _unneeded(connection, keys)
 
 
-async def remove_lone_attachments(connection: AsyncConnection, before_us: int) -> set[str]:
+async def remove_lone_attachments(transaction: Transaction, before_us: int) -> set[str]:
     """Remove attachments of events that never came, or have gone; return keys likewise."""
+    connection = transaction.connection
     table = tables.attachments
     there = select(tables.events.c.n).where(tables.events.c.id == table.c.event).exists()
     lone = select(table.c.event).where(table.c.at_us < before_us, ~there).limit(10 * PORTION)
     found = (await connection.execute(lone)).scalars().all()
-    return await _unneeded(connection, await _detach(connection, found))
+    return await _unneeded(connection, await _detach(transaction, found))
 
 
-async def _detach(connection: AsyncConnection, events: Sequence[str]) -> set[str]:
+async def _detach(transaction: Transaction, events: Sequence[str]) -> set[str]:
     """Remove the attachments of events; return their keys."""
+    connection = transaction.connection
+    transaction.entry.detached += events
     keys: set[str] = set()
     table = tables.attachments
     for portion in portions(events):

@@ -4,19 +4,17 @@ Write-ahead log, so that readers and a writer do not wait for each other. `synch
 returned must be there after a power cut too, and writers come in batches, a few per second, so that waiting
 for the disk costs little.
 
-The file may be put aside and another put in its place (`mending`): a writer holds a shared lock beside the
-file while it writes, whoever replaces the file holds it alone, and everybody looks whether the file is still
-the one that was opened.
+What is written stands in a journal too, until a copy has it (`journaling`, `copies`). The file may be put
+aside, and another made of the two put in its place (`mending`): a writer holds a shared lock beside the file
+while it writes, whoever replaces the file holds it alone, and everybody looks whether the file is still the
+one that was opened.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-import sqlite3
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -27,14 +25,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from argus.storage.protocol import ResultsUnavailable
 from argus.storage.results import copies, mending
-from argus.storage.results.database import Damaged, in_our_words
+from argus.storage.results.database import Damaged, Transaction
+from argus.storage.results.journaling import Journaling
 from argus.storage.results.migrating import is_current, migrate
-from argus.storage.results.sqlite_connections import expect_openable, readers_of, writer_of
+from argus.storage.results.sqlite_connections import (
+    expect_openable,
+    readers_of,
+    transaction,
+    translated,
+    writer_of,
+)
+from argus.storage.results.sqlite_guard import Guard
 
 PATIENCE_S: Final = 5.0
 """How long a lock of somebody else is waited for. Longer rides out long writes; shorter says sooner that
 something is wrong."""
-_POLL_S: Final = 0.005
 _MENDING_S: Final = 30.0
 _SHRUNK_PAGES: Final = 2000
 """How many pages are given back at a time."""
@@ -55,9 +60,10 @@ class SqliteDatabase:
         self._writer: AsyncEngine | None = None
         self._turn = asyncio.Lock()
         self._opening = asyncio.Lock()
-        self._guard = -1
+        self._guard = Guard(self.path)
         self._over = threading.Event()
         self._copier = copies.Copier(self.path, self._over, self.suspect) if copying else None
+        self._journaling = Journaling(self.path, self._doubt)
         self._closed = False
         self._suspicion = ""
 
@@ -97,21 +103,26 @@ class SqliteDatabase:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Return a connection to read with."""
-        with self._translated():
+        with translated(str(self.path)):
             await self._look()
             assert self._readers is not None
             async with self._readers.connect() as connection:
                 yield connection
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """Return a connection that writes alone."""
-        async with self._turn, self._shared():
-            with self._translated():
-                await self._look()
-                assert self._writer is not None
-                async with self._transaction(self._writer) as connection:
-                    yield connection
+    async def writing(self) -> AsyncIterator[Transaction]:
+        """Return a transaction that writes alone."""
+        async with self._turn, self._guard.shared(self._patience_s):
+            try:
+                with translated(str(self.path)):
+                    await self._look()
+                    assert self._writer is not None
+                    async with transaction(self._writer) as connection:
+                        done = Transaction(connection)
+                        yield done
+                        await self._journaling.note(connection, done.entry)
+            finally:
+                await self._journaling.synced()
 
     async def mend(self, damage: Damaged) -> None:
         """Put the file aside, and the last good copy in its place, unless somebody else just did."""
@@ -134,8 +145,8 @@ class SqliteDatabase:
                 pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
             if free * 4 < pages or free < _FEWEST_PAGES:
                 return
-            async with self._turn, self._shared():
-                with self._translated():
+            async with self._turn, self._guard.shared(self._patience_s):
+                with translated(str(self.path)):
                     await self._look()
                     assert self._writer is not None
                     async with self._writer.connect() as connection:
@@ -154,23 +165,18 @@ class SqliteDatabase:
         self._closed = True
         self._over.set()
         if self._copier is not None:
-            await asyncio.to_thread(self._copier.join)
+            await asyncio.to_thread(self._copier.close)
             self._copier = None
         async with self._opening:
             await self._let_go()
-        if self._guard >= 0:
-            os.close(self._guard)
-            self._guard = -1
+        self._journaling.close()
+        self._guard.close()
 
     async def _begin(self) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            self._guard = os.open(mending.guard_of(self.path), flags, 0o644)
-        except OSError as error:
-            raise ResultsUnavailable(f"{self.path} cannot be used: {error.strerror}") from error
+        self._guard.open()
         try:
             await self._open()
+            await self._catch_up()
         except Damaged as damage:
             await self._mend(damage)
         if self._copier is not None:
@@ -178,7 +184,7 @@ class SqliteDatabase:
 
     async def _open(self) -> None:
         """Open the file that is there now; make it where there is none and none has been."""
-        with self._translated():
+        with translated(str(self.path)):
             await self._let_go()
             if mending.is_lost(self.path):
                 raise Damaged("it is gone, or empty")
@@ -194,7 +200,7 @@ class SqliteDatabase:
                         structlog.get_logger().warning("results.no_wal", path=str(self.path), mode=mode)
                     current = await is_current(connection, str(self.path))
                 if not current:
-                    async with self._transaction(engine) as connection:
+                    async with transaction(engine) as connection:
                         await migrate(connection, str(self.path))
             except BaseException:
                 await engine.dispose()
@@ -237,6 +243,22 @@ class SqliteDatabase:
         )
         structlog.get_logger().error("results.replaced", path=str(self.path), what=self._restored)
 
+    async def _catch_up(self) -> None:
+        """Do what the journal has and the file has not: an end that was lost, or never committed."""
+        async with self._turn, self._guard.shared(self._patience_s):
+            with translated(str(self.path)):
+                said = await asyncio.to_thread(mending.catch_up, self.path, self._patience_s)
+        if said:
+            self._say(said)
+
+    def _say(self, what: str) -> None:
+        self._restored = what
+        structlog.get_logger().error("results.restored", path=str(self.path), what=what)
+
+    def _doubt(self) -> None:
+        if self._copier is not None:
+            self._copier.doubt()
+
     async def _mend(self, damage: Damaged) -> None:
         patience_s = max(self._patience_s, _MENDING_S)
         async with self._opening:
@@ -244,81 +266,17 @@ class SqliteDatabase:
                 await self._open()
                 return
             await self._let_go()
-            await self._locked(fcntl.LOCK_EX, patience_s)
-            try:
-                said = await asyncio.to_thread(mending.mend, self.path, self._identity, str(damage))
-            except OSError as error:
-                raise ResultsUnavailable(
-                    f"{self.path} is damaged and cannot be put right: {error}"
-                ) from error
-            finally:
-                fcntl.flock(self._guard, fcntl.LOCK_UN)
+            async with self._guard.alone(patience_s):
+                try:
+                    said = await asyncio.to_thread(mending.mend, self.path, self._identity, str(damage))
+                except OSError as error:
+                    raise ResultsUnavailable(
+                        f"{self.path} is damaged and cannot be put right: {error}"
+                    ) from error
             if said:
-                self._restored = said
-                structlog.get_logger().error("results.restored", path=str(self.path), what=said)
+                self._say(said)
+                self._doubt()
             try:
                 await self._open()
             except Damaged as error:
                 raise ResultsUnavailable(f"{self.path} is damaged: {error}") from error
-
-    @asynccontextmanager
-    async def _shared(self) -> AsyncIterator[None]:
-        await self._locked(fcntl.LOCK_SH, self._patience_s)
-        try:
-            yield
-        finally:
-            if self._guard >= 0:
-                fcntl.flock(self._guard, fcntl.LOCK_UN)
-
-    async def _locked(self, how: int, patience_s: float) -> None:
-        deadline = asyncio.get_running_loop().time() + patience_s
-        while True:
-            if self._guard < 0:
-                raise ResultsUnavailable(f"{self.path} has been closed")
-            try:
-                fcntl.flock(self._guard, how | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if asyncio.get_running_loop().time() >= deadline:
-                    raise ResultsUnavailable(f"{self.path} is being put right by another process") from None
-                await asyncio.sleep(_POLL_S)
-            else:
-                return
-
-    @asynccontextmanager
-    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-        async with engine.connect() as connection:
-            try:
-                await connection.exec_driver_sql("BEGIN IMMEDIATE")
-                yield connection
-                await connection.exec_driver_sql("COMMIT")
-            except BaseException:
-                await _whatever_happens(connection.exec_driver_sql, "ROLLBACK")
-                raise
-
-    def _translated(self) -> _Translated:
-        return _Translated(str(self.path))
-
-
-class _Translated:
-    """A block whose errors are ours."""
-
-    def __init__(self, where: str) -> None:
-        self._where = where
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Raise what the error means."""
-        if isinstance(error, SQLAlchemyError | sqlite3.Error):
-            raise in_our_words(error, self._where) from error
-
-
-async def _whatever_happens(call: Callable[[str], Awaitable[object]], statement: str) -> None:
-    """Roll back, also where the task has been cancelled and where the transaction has ended."""
-
-    async def rolled_back() -> None:
-        with suppress(SQLAlchemyError):
-            await call(statement)
-
-    await asyncio.shield(asyncio.ensure_future(rolled_back()))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from argus.storage.results.database import in_our_words
 
 _READERS: Final = 4
 
@@ -29,6 +35,38 @@ def expect_openable(path: Path) -> None:
         sqlite3.OperationalError: it cannot be opened.
     """
     sqlite3.connect(path).close()
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Hold a transaction in which nobody else writes; on the disk when the block has ended."""
+    async with engine.connect() as connection:
+        try:
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            await connection.exec_driver_sql("COMMIT")
+        except BaseException:
+            await _whatever_happens(connection.exec_driver_sql, "ROLLBACK")
+            raise
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Raise what errors of SQLite mean; `where` is what to call the database."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise in_our_words(error, where) from error
+
+
+async def _whatever_happens(call: Callable[[str], Awaitable[object]], statement: str) -> None:
+    """Roll back, also where the task has been cancelled and where the transaction has ended."""
+
+    async def rolled_back() -> None:
+        with suppress(SQLAlchemyError):
+            await call(statement)
+
+    await asyncio.shield(asyncio.ensure_future(rolled_back()))
 
 
 def _engine(path: Path, patience_s: float, size: int, prepare: Any) -> AsyncEngine:

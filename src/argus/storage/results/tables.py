@@ -1,4 +1,7 @@
-"""The tables of results, as statements see them; `migrations` makes them, and their indexes."""
+"""The tables of results, as statements see them; `migrations` makes them, and their indexes.
+
+Which columns records with a `seq` have is said in `rows`, for every engine.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from sqlalchemy import (
     Table,
     Text,
 )
+
+from argus.storage.results.rows import COLUMNS
 
 metadata: Final = MetaData()
 
@@ -40,69 +45,29 @@ state: Final = Table(
 )
 """`seq`: the last number given to a change. Whoever changes events, alerts or tracks locks this row first."""
 
-events: Final = Table(
-    "argus_events",
-    metadata,
-    _number(),
-    Column("id", _TEXT, nullable=False),
-    Column("seq", BigInteger, nullable=False),
-    Column("at_us", BigInteger, nullable=False),
-    Column("camera", _TEXT, nullable=False),
-    Column("pipeline", _TEXT),
-    Column("job", _TEXT, nullable=False),
-    Column("run", _TEXT, nullable=False),
-    Column("type", _TEXT, nullable=False),
-    Column("region", _TEXT),
-    Column("class_name", _TEXT),
-    Column("severity", _TEXT),
-    Column("object_id", BigInteger),
-    Column("open", SmallInteger, nullable=False),
-    Column("acknowledged", SmallInteger, nullable=False),
-    Column("snapshot", _TEXT),
-    Column("clip", _TEXT),
-    Column("body", Text, nullable=False),
-)
+_TYPES: Final = {
+    "seq": BigInteger(),
+    "at_us": BigInteger(),
+    "object_id": BigInteger(),
+    "open": SmallInteger(),
+    "acknowledged": SmallInteger(),
+}
+"""Of columns that hold no text."""
+_UNKNOWN: Final = frozenset({"pipeline", "region", "class_name", "severity", "object_id", "snapshot", "clip"})
+"""Columns that may be without a value."""
 
-alerts: Final = Table(
-    "argus_alerts",
-    metadata,
-    _number(),
-    Column("id", _TEXT, nullable=False),
-    Column("seq", BigInteger, nullable=False),
-    Column("at_us", BigInteger, nullable=False),
-    Column("event", _TEXT, nullable=False),
-    Column("camera", _TEXT, nullable=False),
-    Column("pipeline", _TEXT),
-    Column("job", _TEXT, nullable=False),
-    Column("run", _TEXT, nullable=False),
-    Column("type", _TEXT, nullable=False),
-    Column("region", _TEXT),
-    Column("class_name", _TEXT),
-    Column("severity", _TEXT),
-    Column("object_id", BigInteger),
-    Column("acknowledged", SmallInteger, nullable=False),
-    Column("snapshot", _TEXT),
-    Column("clip", _TEXT),
-    Column("body", Text, nullable=False),
-)
 
-tracks: Final = Table(
-    "argus_tracks",
-    metadata,
-    _number(),
-    Column("id", _TEXT, nullable=False),
-    Column("seq", BigInteger, nullable=False),
-    Column("at_us", BigInteger, nullable=False),
-    Column("camera", _TEXT, nullable=False),
-    Column("pipeline", _TEXT),
-    Column("job", _TEXT, nullable=False),
-    Column("run", _TEXT, nullable=False),
-    Column("class_name", _TEXT),
-    Column("object_id", BigInteger),
-    Column("open", SmallInteger, nullable=False),
-    Column("snapshot", _TEXT),
-    Column("body", Text, nullable=False),
-)
+def _changed(name: str, kind: str) -> Table:
+    """Return the table of a kind of records that have a `seq`."""
+    columns = [
+        Column(column, _TYPES.get(column, _TEXT), nullable=column in _UNKNOWN) for column in COLUMNS[kind]
+    ]
+    return Table(name, metadata, _number(), *columns, Column("body", Text, nullable=False))
+
+
+events: Final = _changed("argus_events", "event")
+alerts: Final = _changed("argus_alerts", "alert")
+tracks: Final = _changed("argus_tracks", "track")
 
 detections: Final = Table(
     "argus_detections",
