@@ -81,19 +81,16 @@ class BucketBlobs:
         if self._in_memory:
             with self._errors(key):
                 return io.BytesIO(self._files.cat_file(path))
-        known = self.info(key)  # a bucket opens what stands for a folder, too
+        known = self._known(key)  # a bucket opens what stands for a folder, too
+        if known.get("generation"):  # Google's has no other way to say: this one, and no later one
+            path = f"{path}#{known['generation']}"
         with self._errors(key):
-            file = self._files.open(path, "rb", block_size=_CHUNK, size=known.size)
-        return cast("BinaryIO", io.BufferedReader(_Reading(file, self), _CHUNK))
+            file = self._files.open(path, "rb", block_size=_CHUNK, cache_type="readahead")
+        return cast("BinaryIO", io.BufferedReader(_Reading(file, key, self), _CHUNK))
 
     def info(self, key: str) -> BlobInfo:
         """Return what is known of one; see `Blobs.info`."""
-        path = self._path(key)
-        with self._errors(key):
-            known = self._files.info(path)
-        if known["type"] != "file":
-            raise _not_found(key)
-        return _info(key, known)
+        return _info(key, self._known(key))
 
     def delete(self, key: str) -> bool:
         """Remove one; see `Blobs.delete`."""
@@ -117,6 +114,15 @@ class BucketBlobs:
 
     def close(self) -> None:
         """Do nothing: connections end with the last one who uses them."""
+
+    def _known(self, key: str) -> dict[str, Any]:
+        """Return what the file system knows of a blob."""
+        path = self._path(key)
+        with self._errors(key):
+            known: dict[str, Any] = self._files.info(path)
+        if known["type"] != "file":
+            raise _not_found(key)
+        return known
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{checked_key(key)}"
@@ -174,7 +180,8 @@ class BucketBlobs:
                 f"blobs in {self._shown}: there is no such bucket; make it first"
             ) from error
         except self._raised as error:
-            said = mask_urls(str(error))[:300] or type(error).__name__
+            silent = "it does not answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+            said = mask_urls(str(error))[:300] or silent
             raise BlobsUnavailable(
                 f"blobs in {self._shown}: {said}; check the address, the network and the credentials"
             ) from error
@@ -183,8 +190,9 @@ class BucketBlobs:
 class _Reading(io.RawIOBase):
     """A file of fsspec whose errors are ours."""
 
-    def __init__(self, file: Any, blobs: BucketBlobs) -> None:
+    def __init__(self, file: Any, key: str, blobs: BucketBlobs) -> None:
         self._file = file
+        self._key = key
         self._blobs = blobs
 
     def readable(self) -> bool:
@@ -194,8 +202,13 @@ class _Reading(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        with self._blobs._errors():
-            data = self._file.read(len(buffer))
+        try:
+            with self._blobs._errors(self._key):
+                data = self._file.read(len(buffer))
+        except BlobNotFound as error:
+            raise BlobsUnavailable(
+                f"blob {self._key!r}: it was replaced or removed while it was read; open it again"
+            ) from error
         buffer[: len(data)] = data
         return len(data)
 

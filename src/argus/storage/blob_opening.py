@@ -5,6 +5,8 @@ The door is `argus.storage.opening`.
 
 from __future__ import annotations
 
+import logging
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +20,10 @@ from argus.storage.blob_keys import checked_key
 from argus.storage.blobs import BadKey, Blobs
 
 _SCHEMES: Final = ("file", "gs", "memory", "s3")
+
+_CONNECT_S: Final = 5.0
+_SILENCE_S: Final = 15.0
+"""After so long without a byte an attempt counts as failed: a server that hangs is said after two minutes."""
 
 
 def blobs_of(url: str) -> Blobs:
@@ -62,17 +68,35 @@ def _s3(root: str, endpoint_url: str | None) -> Blobs:
         endpoint_url=endpoint_url,
         use_listings_cache=False,
         skip_instance_cache=True,
-        config_kwargs={"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 3}},
+        config_kwargs={
+            "connect_timeout": _CONNECT_S,
+            "read_timeout": _SILENCE_S,
+            "retries": {"total_max_attempts": 3},
+        },
     )
+    files.retries = 2  # of its own, around those
     errors = (OSError, boto.BotoCoreError, boto.ClientError)
     return BucketBlobs(files, root, f"s3://{root}", errors=errors)
 
 
 def _gcs(root: str) -> Blobs:
-    gcsfs, auth, aiohttp = _loaded("gs://", "gcs", "gcsfs", "google.auth.exceptions", "aiohttp")
-    files = gcsfs.GCSFileSystem(use_listings_cache=False, skip_instance_cache=True)
-    errors = (OSError, auth.GoogleAuthError, aiohttp.ClientError)
-    return BucketBlobs(files, root, f"gs://{root}", errors=errors)
+    core, retry, auth, aiohttp, requests = _loaded(
+        "gs://", "gcs", "gcsfs.core", "gcsfs.retry", "google.auth.exceptions", "aiohttp", "requests"
+    )
+    # It logs the traceback of every attempt; what comes of them is said once, in our words.
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
+    # Its plain file system, not the one that asks about every bucket through another service.
+    files = core.GCSFileSystem(
+        # Google's own libraries show no credentials to an emulator either.
+        token="anon" if os.environ.get("STORAGE_EMULATOR_HOST") else None,
+        use_listings_cache=False,
+        skip_instance_cache=True,
+        version_aware=True,
+        requests_timeout=aiohttp.ClientTimeout(sock_connect=_CONNECT_S, sock_read=_SILENCE_S),
+    )
+    refused = (retry.HttpError, retry.ChecksumError, retry.NonRetryableError, ValueError)
+    broken = (OSError, auth.GoogleAuthError, aiohttp.ClientError, requests.RequestException)
+    return BucketBlobs(files, root, f"gs://{root}", errors=(*broken, *refused))
 
 
 def _loaded(scheme: str, extra: str, *modules: str) -> list[Any]:

@@ -1,4 +1,7 @@
-"""Whatever keeps blobs keeps them so: a folder, memory, and S3 where ARGUS_TEST_S3_URL is given."""
+"""Whatever keeps blobs keeps them so: a folder, memory, S3 and Google Cloud Storage.
+
+The last two are servers of `tests.services.buckets`; a real S3 where ARGUS_TEST_S3_URL names one.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +18,27 @@ import pytest
 from argus.core.errors import ArgusError
 from argus.storage.blobs import BadKey, BlobNotFound, Blobs, BlobsUnavailable
 from argus.storage.opening import open_blobs
-from tests.conftest import need
+from tests.services.buckets import gcs_server, gcs_url, s3_server, s3_url
 
+__all__ = ["gcs_server", "gcs_url", "s3_server", "s3_url"]
+
+# aiohttp would have gcsfs give it files in the place of bytes.
+pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 S3_URL = os.environ.get("ARGUS_TEST_S3_URL", "")
 
 
-def s3_url() -> str:
-    """Return an address of our own below the one that is given."""
-    address, question, options = S3_URL.partition("?")
-    return f"{address.rstrip('/')}/{secrets.token_hex(6)}{question}{options}"
-
-
-@pytest.fixture(params=["folder", "memory", "s3"])
+@pytest.fixture(params=["folder", "memory", "s3", "gcs"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Blobs]:
-    if request.param == "s3":
-        if "ARGUS_TEST_S3_URL" not in os.environ:
-            pytest.skip("no S3: set ARGUS_TEST_S3_URL to s3://BUCKET/PREFIX")
-        need(bool(S3_URL), "ARGUS_TEST_S3_URL is empty")
-        url = s3_url()
-    else:
-        url = str(tmp_path / "blobs") if request.param == "folder" else f"memory://{secrets.token_hex(6)}"
+    match request.param:
+        case "s3" if S3_URL:
+            address, question, options = S3_URL.partition("?")
+            url = f"{address.rstrip('/')}/{secrets.token_hex(6)}{question}{options}"
+        case "s3" | "gcs":
+            url = f"{request.getfixturevalue(f'{request.param}_url')}/a/prefix"
+        case "memory":
+            url = f"memory://{secrets.token_hex(6)}"
+        case _:
+            url = str(tmp_path / "blobs")
     store = open_blobs(url)
     yield store
     for info in list(store.list()):
