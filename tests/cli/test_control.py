@@ -193,7 +193,7 @@ def test_watching_goes_on_until_ctrl_c(up: Up) -> None:
     assert "plaza-safety" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
     code, _, said = ended(process)
-    assert (code, said) == (130, "")
+    assert (code, said) == (130, "error: interrupted\n")
 
 
 def test_a_replay_shows_which_alerts_would_come_no_more(argus: Argus, here: Up, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -138,6 +139,25 @@ def test_a_folder_of_files_is_applied(argus: Argus, live: Live, tmp_path: Path) 
     (folder / "b.json").write_text('{"cameras": {"b": "rtsp://h/2"}}')
     (folder / "notes.txt").write_text("not this")
     assert argus("apply", "-f", folder).out.split() == ["camera/a", "created", "camera/b", "created"]
+
+
+def test_all_that_was_printed_can_be_applied_though_statuses_came_in_between(
+    argus: Argus, full: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = argus("get", "all", "-o", "yaml").out
+    store = full.world.store
+    for resource in full.do(store.list()).items:
+        full.do(store.set_status(resource.kind, resource.name, resource.metadata.uid, {"phase": "New"}))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(printed))
+    done = argus("apply", "-f", "-")
+    assert (done.code, {line.split()[1] for line in done.out.splitlines()}) == (0, {"unchanged"})
+    with Client(full.url) as client:
+        client.patch("camera", "yard", {"spec": {"fps": 3}})
+    monkeypatch.setattr(sys, "stdin", io.StringIO(printed))
+    done = argus("apply", "-f", "-")
+    assert done.code == 1
+    assert "Camera 'yard'" in done.err
+    assert "read it again" in done.err
 
 
 def test_a_folder_without_files_says_so(argus: Argus, live: Live, tmp_path: Path) -> None:
@@ -289,6 +309,26 @@ def test_a_workload_is_described(argus: Argus, live: Live) -> None:
     out = argus("describe", "workload", "worker-people-0").out
     assert "sleep 9" in out
     assert json.loads(argus("get", "workload/worker-people-0", "-o", "json").out)["status"]["pid"]
+
+
+def test_uploads_are_listed_with_how_far_they_have_come(argus: Argus, live: Live) -> None:
+    assert argus("get", "uploads").err == "no uploads\n"
+    headers = {
+        "Upload-Length": "2000000",
+        "Tus-Resumable": "1.0.0",
+        "Upload-Metadata": "filename bmlnaHQubXA0",
+    }
+    begun = httpx.post(f"{live.url}/api/v1/uploads", headers=headers, trust_env=False).json()
+    row = argus("get", "uploads").out.splitlines()[1].split()
+    assert row[:7] == [begun["id"], "night.mp4", "open", "0", "B", "2.0", "MB"]
+    assert argus("get", "uploads", "-o", "name").out == f"uploads/{begun['id']}\n"
+    told = json.loads(argus("get", f"upload/{begun['id']}", "-o", "json").out)
+    assert told["key"] == f"uploads/{begun['id']}/night.mp4"
+    assert begun["id"] in argus("describe", "upload", begun["id"]).out
+    assert argus("get", "upload", "0" * 32).code == 1
+    with Client(live.url) as client:
+        client.give_up_upload(begun["id"])
+        assert client.uploads() == []
 
 
 def test_logs_of_one_are_as_it_printed_them(argus: Argus, live: Live) -> None:

@@ -76,6 +76,26 @@ def test_a_password_in_an_address_is_not_shown() -> None:
     assert "10.0.0.5" in shown["URL"]
 
 
+def test_a_pipeline_that_does_less_than_it_should_says_why() -> None:
+    conditions = [
+        {"type": "Accepted", "status": "True", "reason": "Resolved", "message": "all is there"},
+        {"type": "Ready", "status": "True", "reason": "ServiceReduced", "message": "too much to do"},
+    ]
+    item = resource(status={"phase": "Degraded", "conditions": conditions})
+    shown = row("pipelines", item, wide=True)
+    assert (shown["PHASE"], shown["REASON"], shown["MESSAGE"]) == (
+        "Degraded",
+        "ServiceReduced",
+        "too much to do",
+    )
+    assert row("pipelines", item)["MESSAGE"] == "too much to do"
+
+
+def test_a_pipeline_that_runs_has_nothing_to_say() -> None:
+    ready = {"type": "Ready", "status": "True", "reason": "Running", "message": "worker-0 looks at gate"}
+    assert "MESSAGE" not in row("pipelines", resource(status={"phase": "Running", "conditions": [ready]}))
+
+
 def test_a_camera_that_no_pipeline_uses_is_unused() -> None:
     assert row("cameras", resource())["STATE"] == "unused"
 

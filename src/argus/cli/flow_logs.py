@@ -48,13 +48,10 @@ def logs(
     for file in files:
         for line in last_lines(file, lines):
             typer.echo(line.text if single else in_words(line, width))
-    try:
-        while follow:
-            for line in follower.take():
-                typer.echo(line.text if single else in_words(line, width))
-            time.sleep(0.2)
-    except KeyboardInterrupt:
-        return
+    while follow:
+        for line in follower.take():
+            typer.echo(line.text if single else in_words(line, width))
+        time.sleep(0.2)
 
 
 def in_words(line: LogLine, width: int = 0) -> str:

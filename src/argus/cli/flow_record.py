@@ -82,7 +82,7 @@ def replay(
     `argus flow replay main.py morning.mcap --topic camera --rate 0`
     """
     from argus.cli.flow_running import Wish, carry_out
-    from argus.flow.recording import topics_of
+    from argus.flow.replaying import topics_of
     from argus.flow.rewiring import played, with_params
     from argus.flow.system import load_graph
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from argus.cli.flow_systems import SystemOption
-from argus.cli.tables import Output, OutputOption, print_data, print_facts
+from argus.cli.tables import Output, OutputOption, print_data, print_facts, say
 from argus.core.errors import SpecError
 
 
@@ -23,7 +23,8 @@ def set_params(
 ) -> None:
     """Change params of a node while it runs, and show all of them as they are then.
 
-    Values are checked by the node first; where one is not valid, nothing changes.
+    The node checks the values and says what it makes of them; where it cannot take one, nothing changes. A
+    node that does not run now gets them when it does.
 
     **Examples**
 
@@ -33,11 +34,13 @@ def set_params(
     """
     from argus.flow.control import Control
 
-    params = Control(system).set(node, read_values(values))
+    change = Control(system).set(node, read_values(values))
     if output is Output.TABLE:
-        print_facts({}, output, [(name, str(value)) for name, value in params.items()])
+        print_facts({}, output, [(name, str(value)) for name, value in change.params.items()])
+        if change.waiting:
+            say(f"{', '.join(change.waiting)}: not taken yet: it does not run, or is at work; see the log")
     else:
-        print_data({"node": node, "params": params}, output)
+        print_data({"node": node, "params": change.params, "waiting": list(change.waiting)}, output)
 
 
 def read_values(texts: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from argus.vision.engine.engine import Engine
-    from argus.vision.lab.trial import Outcome
+    from argus.vision.lab.outcome import Outcome
 
 
 def lab(

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from argus.cli import (
     applying,
     bench,
     demo,
     deploy,
+    describing,
     doctor,
     explaining,
     flow,
@@ -34,8 +36,22 @@ from argus.cli.streams import steady_streams
 from argus.core.errors import ArgusError
 from argus.core.version import __version__
 
+
+class _Interrupted(Exception):
+    """Ctrl-C on its way past Typer, which would end without a word."""
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Interrupted from None
+
+
 app = typer.Typer(
     name="argus",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode="markdown",
@@ -72,7 +88,7 @@ app.command("logs")(up.logs)
 app.command("restart")(up.restart)
 app.command("apply")(applying.apply)
 app.command("get")(getting.get)
-app.command("describe")(getting.describe)
+app.command("describe")(describing.describe)
 app.command("delete")(applying.delete)
 app.command("diff")(applying.diff)
 app.command("schema")(applying.schema)
@@ -105,7 +121,7 @@ def _run() -> None:
             raise
         print_error(str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (_Interrupted, KeyboardInterrupt):
         print_error("interrupted")
         sys.exit(130)
     except BrokenPipeError:

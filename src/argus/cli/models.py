@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from argus.cli.download_bar import download_bar
 from argus.cli.inspection import facts_of, size_in_pixels
 from argus.cli.swapping import rollback, swap
 from argus.cli.tables import Output, OutputOption, print_data, print_facts, print_items, say, size_text
-from argus.core.errors import ModelUnreadable, SpecError
+from argus.cli.weight_options import InputSize, Labels, Layout, Licence, Name, Task, told_of
+from argus.core.errors import ModelUnreadable
 
 if TYPE_CHECKING:
     from argus.vision.models.pull import PullOptions
-    from argus.vision.models.pull_download import Progress
-    from argus.vision.models.registry import ModelFacts, Registration
+    from argus.vision.models.registry import Registration
 
 app = typer.Typer(
     name="models",
@@ -28,30 +27,6 @@ app = typer.Typer(
     "and which of them a running Model uses (`swap`, `rollback`).",
     epilog="`argus models pull yolox-tiny`, then `argus run VIDEO --model yolox-tiny`",
 )
-
-Name = Annotated[
-    str | None,
-    typer.Option(help="Name, or `name@version`, in the registry.", show_default="nearest to the file's"),
-]
-Labels = Annotated[
-    Path | None,
-    typer.Option(help="Text file with one class name per line.", show_default="what the network says"),
-]
-Task = Annotated[
-    str | None, typer.Option(help="`detect`, `classify`, `segment` or `embed`.", show_default="read from it")
-]
-Layout = Annotated[
-    str | None, typer.Option(help="How the outputs are read, such as `yolov8`.", show_default="recognised")
-]
-InputSize = Annotated[
-    str | None,
-    typer.Option(
-        "--input-size", help="`640` or `640x384`, for networks that accept any.", show_default=False
-    ),
-]
-Licence = Annotated[
-    str | None, typer.Option("--licence", help="Licence to note, such as `Apache-2.0`.", show_default=False)
-]
 
 
 @app.command("list")
@@ -172,12 +147,12 @@ def pull(
     settings = read_settings()
     options = PullOptions(
         name=name,
-        told=_told(labels, task, layout, input_size, licence),
+        told=told_of(labels, task, layout, input_size, licence),
         unverified=no_checksum,
         limit_bytes=int(max_size * (1 << 30)),
     )
     try:
-        with _progress_bar() as report:
+        with download_bar() as report:
             pulled = pull_weights(what, Registry(settings.models), settings.downloads, options, report)
     except KeyboardInterrupt:
         say("what has arrived is kept: the same command goes on where this one ended")
@@ -211,7 +186,7 @@ def register(
     from argus.vision.models.pull import PullOptions, add_file
     from argus.vision.models.registry import Registry
 
-    options: PullOptions = PullOptions(name=name, told=_told(labels, task, layout, input_size, licence))
+    options: PullOptions = PullOptions(name=name, told=told_of(labels, task, layout, input_size, licence))
     _show_registration(add_file(weights.expanduser(), Registry.of_user(), options), output)
 
 
@@ -239,7 +214,7 @@ def inspect(
     from argus.vision.models.registry import Registry
     from argus.vision.models.registry_facts import inspect as look_into
 
-    seen = look_into(model, Registry.of_user(), _told(labels, task, layout, input_size, None))
+    seen = look_into(model, Registry.of_user(), told_of(labels, task, layout, input_size, None))
     print_facts(seen.to_json(), output, facts_of(seen))
 
 
@@ -277,28 +252,6 @@ app.command("swap")(swap)
 app.command("rollback")(rollback)
 
 
-def _told(
-    labels: Path | None, task: str | None, layout: str | None, input_size: str | None, licence: str | None
-) -> ModelFacts:
-    """Return what the options say of weights."""
-    from argus.core.resources.model import ModelSpec
-    from argus.vision.models.labels import labels_of_spec
-    from argus.vision.models.registry import ModelFacts
-
-    reading: dict[str, Any] = {}
-    if task is not None:
-        reading["task"] = task
-    if layout is not None:
-        reading["layout"] = layout
-    if input_size is not None:
-        sides = input_size.lower().replace("×", "x").split("x")
-        if len(sides) > 2 or not all(side.isdecimal() for side in sides):
-            raise SpecError(f"--input-size {input_size}: write one side, such as 640, or WIDTHxHEIGHT")
-        reading["input_size"] = [int(side) for side in (sides * 2)[:2]]
-    names = () if labels is None else labels_of_spec(ModelSpec(path="-", labels=str(labels))) or ()
-    return ModelFacts(labels=names, licence=licence, reading=reading)
-
-
 def _show_registration(registration: Registration, output: Output) -> None:
     model, record = registration.model, registration.model.record
     if output is not Output.TABLE:
@@ -315,33 +268,3 @@ def _show_registration(registration: Registration, output: Output) -> None:
 def _licence(text: str | None) -> str:
     """Return the short form that a table has room for: `AGPL-3.0` of `AGPL-3.0 License (https://…)`."""
     return "?" if text is None else text.partition(" License")[0][:16]
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[Progress], None]]:
-    """Show a download on stderr: a bar on a terminal, notes alone elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bar
-
-    errors = Console(stderr=True, highlight=False)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
-        task: Any = None
-
-        def report(progress: Progress) -> None:
-            nonlocal task
-            if task is None:
-                # Only now: files of this machine are pulled without a download.
-                task = bar.add_task("pulling", total=progress.total_bytes)
-            bar.update(task, completed=progress.done_bytes, total=progress.total_bytes)
-            if progress.note:
-                bar.console.print(progress.note, style="dim", markup=False)
-
-        yield report

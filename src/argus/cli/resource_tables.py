@@ -74,6 +74,21 @@ def _message(item: Item) -> str:
     return str(wrong[0]["message"]) if wrong else ""
 
 
+def _ready_says(key: str) -> Callable[[Item], str]:
+    """Return what the condition `Ready` of a resource says under a key."""
+
+    def said(item: Item) -> str:
+        conditions = item.get("status", {}).get("conditions", [])
+        return next((str(c.get(key) or "–") for c in conditions if c["type"] == "Ready"), "–")
+
+    return said
+
+
+def _why_so(item: Item) -> str:
+    """Return what is wrong with a pipeline: also where it is ready and does less than it should."""
+    return _message(item) if _phase(item) != "Degraded" else _ready_says("message")(item)
+
+
 def _labels(item: Item) -> str:
     return ",".join(f"{k}={v}" for k, v in sorted(item["metadata"].get("labels", {}).items())) or "–"
 
@@ -151,8 +166,9 @@ COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
         Column("PHASE", _phase),
         Column("WORKER", _status("worker")),
         Column("AGE", _age),
+        Column("REASON", _ready_says("reason"), wide=True),
         Column("LABELS", _labels, wide=True),
-        Column("MESSAGE", _message),
+        Column("MESSAGE", _why_so),
     ),
     "jobs": (
         Column("NAME", _name),
@@ -230,6 +246,16 @@ COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
         Column("OBJECTS", lambda item: counted(item.get("objects", ()))),
         Column("MODEL", _text("model"), wide=True),
         Column("JOB", _text("job"), wide=True),
+    ),
+    "uploads": (
+        Column("ID", _text("id")),
+        Column("FILE", _text("filename")),
+        Column("STATE", _text("state")),
+        Column("HERE", lambda item: size_text(item["offset"])),
+        Column("OF", lambda item: "–" if item["length"] is None else size_text(item["length"])),
+        Column("JOB", _text("job")),
+        Column("AGE", lambda item: age(item["created_at"])),
+        Column("KEY", _text("key"), wide=True),
     ),
 }  # fmt: skip
 """What `argus get` shows of each kind."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from argus.cli.server import ServerOption, connect, key_of_environment
+from argus.cli.server import ServerOption, connect
 from argus.cli.tables import Output, OutputOption, print_data, say, size_text
 from argus.core.errors import ArgusError, SpecError
 
@@ -90,19 +90,11 @@ def upload(
 
 def _begun(client: Client, video: Path, wanted: Mapping[str, str]) -> dict[str, Any] | None:
     """Return the upload that was begun with this file as it is now, for the same end; None: there is none."""
-    from argus.control.client.asking import Asker
-    from argus.control.client.finding import Address
-
     try:
         known = video.stat()
     except OSError:
         return None  # sending it says what is wrong
-    asker = Asker(Address(client.url, key_of_environment()))
-    try:
-        uploads = asker.json("GET", "/api/v1/uploads")["items"]
-    finally:
-        asker.close()
-    for one in reversed(uploads):
+    for one in reversed(client.uploads()):
         same = one["filename"] == video.name and one["length"] == known.st_size
         purpose = {key: value for key, value in one["metadata"].items() if key in {"pipeline", "ttl"}}
         # Of one that was written since then, the halves would not fit.

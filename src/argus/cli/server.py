@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from argus.cli.remedies import REMEDIES
+
 if TYPE_CHECKING:
     from argus.control.client import Client
 
@@ -34,7 +36,9 @@ def connect(server: str | None) -> Client:
     """
     from argus.control.client import Client
 
-    return Client(server, key_of_environment()) if server else Client.found()
+    if not server:
+        return Client.found(remedies=REMEDIES)
+    return Client(server, key_of_environment(), remedies=REMEDIES)
 
 
 def key_of_environment() -> str | None:

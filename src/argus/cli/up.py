@@ -33,7 +33,9 @@ def up(
     ] = None,
     keep: Annotated[
         list[str] | None,
-        typer.Option(help="How long results are kept: `events=30d`, `clips=7d,20GB`, `alerts=forever`."),
+        typer.Option(
+            help="How long things are kept: `events=30d`, `clips=7d,20GB`, `alerts=forever`, `logs=7d,100MB`."
+        ),
     ] = None,
     allow_private: Annotated[
         bool, typer.Option(help="Let users have the server fetch from private addresses.")

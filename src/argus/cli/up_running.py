@@ -20,9 +20,11 @@ import structlog
 import typer
 
 from argus.cli.applying import documents_of
+from argus.cli.remedies import REMEDIES
 from argus.cli.tables import say
 from argus.control.client import Client
 from argus.control.lock import read_note
+from argus.control.runtime.homes import keeper_remark
 from argus.control.runtime.local import shut_down
 from argus.control.serve import Wish, home_text, serve
 from argus.core.errors import ArgusError
@@ -84,7 +86,8 @@ def in_background(wish: Wish, drafts: Sequence[Draft], keep: Sequence[str] = ())
         say(f"Argus is up at {note.url} (pid {note.pid}); its log is {home_text(log)}")
     else:
         say(f"Argus is up already at {note.url} (pid {note.pid})")
-    with Client(note.url, wish.key) as client:
+    _say_remark(wish.settings)
+    with Client(note.url, wish.key, remedies=REMEDIES) as client:
         _apply(client, drafts)
     say("see `argus status`, `argus get alerts --watch`; `argus down` ends it")
 
@@ -139,10 +142,11 @@ class _Teller:
         threading.Thread(target=self._tell, args=(url,), name="argus-teller", daemon=True).start()
 
     def _tell(self, url: str) -> None:
-        client = Client(url, key=self._wish.key)
+        client = Client(url, self._wish.key, remedies=REMEDIES)
         try:
             if not self._quiet:
                 say(f"Argus is up at {url}; it keeps everything in {home_text(self._wish.settings.home)}")
+                _say_remark(self._wish.settings)
             _apply(client, self._drafts)
             if not self._quiet:
                 say(self._greeting(url))
@@ -172,6 +176,12 @@ def _apply(client: Client, drafts: Sequence[Draft]) -> None:
     for item in client.apply(documents_of(drafts)):
         resource = item["resource"]
         say(f"{resource['kind'].lower()}/{resource['metadata']['name']} {item['outcome']}")
+
+
+def _say_remark(settings: Settings) -> None:
+    """Say what people should know of what runs already."""
+    if remark := keeper_remark(settings.run):
+        typer.secho(f"! {remark}", err=True, fg=typer.colors.YELLOW)
 
 
 def _say_alert(alert: dict[str, Any]) -> None:

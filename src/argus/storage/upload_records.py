@@ -129,6 +129,15 @@ class UploadFiles:
         """Make the empty file for its bytes."""
         os.close(os.open(self.part(id_), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
+    def sync_part(self, id_: str) -> None:
+        """See to it that all the bytes that have come are on the disk, also of a process that was killed."""
+        with contextlib.suppress(FileNotFoundError):
+            fd = os.open(self.part(id_), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
     def remove(self, id_: str) -> None:
         """Remove record and bytes; the record first, since a part without one belongs to nobody."""
         self._record(id_).unlink(missing_ok=True)

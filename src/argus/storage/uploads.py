@@ -3,28 +3,23 @@
 Shaped after tus 1.0 (create, ask for the offset, append there) and free of HTTP. What is acknowledged is on
 the disk, so neither kill -9 nor a lost connection costs it. A whole upload is moved into the blobs once. It
 is told as pending until somebody has claimed it: what shall follow from it (a job) follows after a crash too.
-Records are `argus.storage.upload_records`, bytes `argus.storage.upload_part`.
+Records are `argus.storage.upload_records`, bytes `upload_part`, who has it now `upload_turns`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import shutil
-import threading
 import time
-from collections.abc import AsyncIterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 import structlog
 from msgspec.structs import replace
 
 from argus.core.errors import ArgusError
-from argus.storage.blobs import BlobNotFound, Blobs, BlobsUnavailable
+from argus.storage.blobs import BlobNotFound, Blobs
 from argus.storage.upload_errors import (
     UploadBusy,
     UploadConflict,
@@ -34,18 +29,14 @@ from argus.storage.upload_errors import (
 )
 from argus.storage.upload_part import PORTION, Part
 from argus.storage.upload_records import Upload, UploadFiles, new_upload
+from argus.storage.upload_room import expect_room
+from argus.storage.upload_turns import Turns
 
 __all__ = ["Upload", "UploadBusy", "UploadConflict", "UploadNotFound", "UploadTooLong", "Uploads"]
 
-_SPARE_BYTES: Final = 64 << 20
-"""Of the disk, left to others."""
-
 
 class Uploads:
-    """See the module. For one process at a time, and one event loop.
-
-    What is not `async` takes milliseconds.
-    """
+    """See the module. For one process and one event loop; what is not `async` takes milliseconds."""
 
     def __init__(self, folder: Path, blobs: Blobs, *, most_bytes: int | None = None) -> None:
         """Begin with what lies there; `recover` is to follow.
@@ -61,10 +52,7 @@ class Uploads:
         self._folder = folder
         self._blobs = blobs
         self._most_bytes = most_bytes
-        self._open: dict[str, Part] = {}
-        self._moving: dict[str, threading.Lock] = {}
-        self._gate = threading.Lock()
-        """Held where an upload goes from being sent to being moved: nobody may do both."""
+        self._turns = Turns()
         with disk_errors(self._folder):
             self._files = UploadFiles(folder)
 
@@ -82,7 +70,7 @@ class Uploads:
             BlobsUnavailable: the disk has no room for so much.
         """
         upload = new_upload(filename, length, metadata or {})
-        self._check_length(length)
+        expect_room(self._folder, length, self._most_bytes)
         with disk_errors(self._folder):
             self._files.make_part(upload.id)
             self._files.write(upload)
@@ -97,8 +85,8 @@ class Uploads:
             UploadConflict: another length was said, or more has come.
             UploadTooLong: see `create`.
         """
-        self._check_length(length)
-        with self._gate, disk_errors(self._folder):
+        expect_room(self._folder, length, self._most_bytes)
+        with self._turns.gate, disk_errors(self._folder):
             upload = self._idle(id_)
             if upload.length == length:
                 return upload
@@ -142,7 +130,9 @@ class Uploads:
         finally:
             with disk_errors(self._folder):
                 # The thread ends its work also when whoever waits for it is cancelled once more.
-                await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self._close, id_, part))
+                await asyncio.shield(
+                    asyncio.get_running_loop().run_in_executor(None, self._turns.close, id_, part)
+                )
         return self.status(id_)
 
     async def complete(self, id_: str) -> Upload:
@@ -205,10 +195,10 @@ class Uploads:
             UploadBusy: somebody is sending to it, or it is being moved.
         """
         self._files.read(id_)
-        with self._held(id_, wait=False), self._gate, disk_errors(self._folder):
+        with self._turns.moving(id_, wait=False), self._turns.gate, disk_errors(self._folder):
             self._idle(id_)
             self._files.remove(id_)
-        self._moving.pop(id_, None)
+        self._turns.forget(id_)
 
     def expire(self, *, after: timedelta = timedelta(days=1)) -> tuple[str, ...]:
         """Forget uploads to which nothing came for so long, and complete ones that were claimed so long ago.
@@ -230,25 +220,21 @@ class Uploads:
         return tuple(gone)
 
     def _opened(self, id_: str) -> tuple[Upload, Part]:
-        with self._gate, disk_errors(self._folder):
+        with self._turns.gate, disk_errors(self._folder):
             upload = self._idle(id_)
             if upload.state != "open":
                 raise UploadConflict(f"upload {id_}: it is complete; nothing more is taken", upload.offset)
-            part = self._open[id_] = Part(self._files.part(id_))
-            return upload, part
+            return upload, self._turns.open(id_, self._files.part(id_))
 
     def _idle(self, id_: str) -> Upload:
         """Return an upload that nobody is sending to."""
-        if id_ in self._open:
-            raise UploadBusy(
-                f"upload {id_}: another request is sending to it; wait for its end, then ask for the offset"
-            )
+        self._turns.expect_idle(id_)
         return self.status(id_)
 
     def _now(self, upload: Upload) -> Upload:
         if upload.state != "open":
             return upload
-        part = self._open.get(upload.id)
+        part = self._turns.part(upload.id)
         try:
             known = self._files.part(upload.id).stat()
         except FileNotFoundError:
@@ -258,15 +244,9 @@ class Uploads:
         offset = known.st_size if part is None else part.synced
         return replace(upload, offset=offset, updated_at=datetime.fromtimestamp(known.st_mtime, UTC))
 
-    def _close(self, id_: str, part: Part) -> None:
-        try:
-            part.close()
-        finally:
-            self._open.pop(id_, None)
-
     def _complete(self, id_: str) -> Upload:
         self._files.read(id_)
-        with self._held(id_), disk_errors(self._folder):
+        with self._turns.moving(id_), disk_errors(self._folder):
             upload = self._to_move(id_)
             if upload.state == "complete":
                 return upload
@@ -283,7 +263,7 @@ class Uploads:
 
     def _to_move(self, id_: str) -> Upload:
         """Return a whole upload to which nothing can be appended from now on."""
-        with self._gate:
+        with self._turns.gate:
             upload = self._idle(id_)
             if upload.state != "open":
                 return upload
@@ -305,47 +285,16 @@ class Uploads:
     def _recover(self) -> tuple[Upload, ...]:
         done = []
         for upload in self.list():
-            if upload.state == "complete" or upload.id in self._open:
+            if upload.state == "complete" or self._turns.part(upload.id) is not None:
                 continue
             try:
                 if upload.state == "open":
-                    self._sync(upload.id)  # what a killed process wrote is not on the disk for that
+                    with disk_errors(self._folder):
+                        self._files.sync_part(
+                            upload.id
+                        )  # what a killed process wrote is not on the disk for that
                 if upload.whole:
                     done.append(self._complete(upload.id))
             except ArgusError as error:
                 structlog.get_logger().warning("upload.not_recovered", id=upload.id, error=str(error))
         return tuple(done)
-
-    def _sync(self, id_: str) -> None:
-        with disk_errors(self._folder), contextlib.suppress(FileNotFoundError):
-            fd = os.open(self._files.part(id_), os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-
-    def _check_length(self, length: int | None) -> None:
-        if length is None:
-            return
-        if self._most_bytes is not None and length > self._most_bytes:
-            raise UploadTooLong(
-                f"upload: {length} bytes are more than the {self._most_bytes} that it may have"
-            )
-        with disk_errors(self._folder):
-            free = shutil.disk_usage(self._folder).free
-        if length > free - _SPARE_BYTES:
-            raise BlobsUnavailable(
-                f"upload: it is {length / 1e6:.0f} MB long and the disk of {self._folder} has "
-                f"{free / 1e6:.0f} MB left; free some space"
-            )
-
-    @contextmanager
-    def _held(self, id_: str, *, wait: bool = True) -> Iterator[None]:
-        """Keep others from moving or removing an upload meanwhile."""
-        lock = self._moving.setdefault(id_, threading.Lock())
-        if not lock.acquire(blocking=wait):
-            raise UploadBusy(f"upload {id_}: it is being moved into the blobs; wait for the end of that")
-        try:
-            yield
-        finally:
-            lock.release()

@@ -45,7 +45,9 @@ class InMemoryResourceStore:
         """Let every call fail as if the database were gone; None: it is back."""
         self._unavailable = reason
 
-    async def apply(self, drafts: Sequence[Draft], *, dry_run: bool = False) -> tuple[Applied, ...]:
+    async def apply(
+        self, drafts: Sequence[Draft], *, dry_run: bool = False, create: bool = False
+    ) -> tuple[Applied, ...]:
         """Make resources as the drafts say: all of them, or none."""
         self._expect_available()
         now, done = utc_now(), []
@@ -53,7 +55,7 @@ class InMemoryResourceStore:
         version = self._version
         for draft in drafts:
             key = (draft.kind, draft.name)
-            outcome, after = applied(there.get(key), draft, now)
+            outcome, after = applied(there.get(key), draft, now, create=create)
             if outcome != "unchanged" and not dry_run:
                 version += 1
                 after = versioned(after, version)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.control.api.harness import World, problem
 
 YAML = {"Content-Type": "application/yaml"}
@@ -81,6 +83,35 @@ def test_a_conflict_in_the_middle_and_nothing_is_made(world: World) -> None:
     body = problem(world.post("/api/v1/apply", json=documents), 409)
     assert "'gate'" in body["detail"]
     problem(world.get("/api/v1/cameras/yard"), 404)
+
+
+def _told(world: World, phase: str) -> None:
+    """Write a status, as the reconciler does."""
+    uid = world.get("/api/v1/cameras/gate").json()["metadata"]["uid"]
+    asyncio.run(world.store.set_status("Camera", "gate", uid, {"phase": phase}))
+
+
+def test_what_was_read_can_be_applied_again_whatever_statuses_came_in_between(world: World) -> None:
+    world.camera("gate")
+    read = world.get("/api/v1/resources").json()["items"]
+    _told(world, "Online")
+    answer = world.post("/api/v1/apply", json={"documents": read})
+    assert [item["outcome"] for item in answer.json()["items"]] == ["unchanged"]
+    read[0]["spec"]["fps"] = 5
+    _told(world, "Lost")
+    answer = world.post("/api/v1/apply", json={"documents": read})
+    assert [item["outcome"] for item in answer.json()["items"]] == ["configured"]
+
+
+def test_what_somebody_has_changed_in_between_is_not_applied_over(world: World) -> None:
+    world.camera("gate")
+    (read,) = world.get("/api/v1/resources").json()["items"]
+    for change in ({"spec": {"fps": 7}}, {"metadata": {"labels": {"site": "north"}}}):
+        world.request("PATCH", "/api/v1/cameras/gate", json=change)
+        _told(world, str(change))
+        body = problem(world.post("/api/v1/apply", json={"documents": [read]}), 409)
+        assert "'gate'" in body["detail"]
+        (read,) = world.get("/api/v1/resources").json()["items"]
 
 
 def test_a_thousand_documents_are_applied_at_once(world: World) -> None:

@@ -109,6 +109,21 @@ def test_a_change_of_an_older_version_is_refused(world: World) -> None:
     assert done.json()["spec"]["fps"] == 6.0
 
 
+def test_if_match_is_about_all_that_was_read_and_a_version_in_the_body_about_what_people_write(
+    world: World,
+) -> None:
+    read = world.camera("gate")
+    uid = read.json()["metadata"]["uid"]
+    asyncio.run(world.store.set_status("Camera", "gate", uid, {"phase": "Online"}))
+    stale = {"If-Match": read.headers["etag"]}
+    problem(world.request("PUT", "/api/v1/cameras/gate", json=read.json(), headers=stale), 412)
+    problem(world.request("DELETE", "/api/v1/cameras/gate", headers=stale), 412)
+    changed = {**read.json(), "spec": {"url": "rtsp://x"}}
+    answer = world.request("PUT", "/api/v1/cameras/gate", json=changed)
+    assert (answer.status_code, answer.json()["spec"]["url"]) == (200, "rtsp://x")
+    problem(world.request("PUT", "/api/v1/cameras/gate", json=read.json()), 409)
+
+
 def test_if_match_of_anything_asks_that_something_is_there(world: World) -> None:
     answer = world.request(
         "PUT", "/api/v1/cameras/gate", json={"spec": {"url": "rtsp://x"}}, headers={"If-Match": "*"}

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from argus.control.store.protocol import (
+    AlreadyThere,
     Change,
     Conflict,
     ResourceNotFound,
@@ -181,6 +182,50 @@ class StoreContract:
 
         self.with_store(opening, work)
 
+    def test_a_status_overtakes_nobody(self, opening: Opening) -> None:
+        async def work(store: ResourceStore) -> None:
+            (read,) = await store.apply([camera("a", labels={"site": "north"})])
+            version, uid = read.resource.metadata.resource_version, read.resource.metadata.uid
+            await store.set_finalizers("Camera", "a", uid, ["argus.dev/worker"])
+            await store.set_status("Camera", "a", uid, {"phase": "Online"})
+            again = camera("a", labels={"site": "north"}, resource_version=version)
+            assert (await store.apply([again]))[0].outcome == "unchanged"
+            (changed,) = await store.apply([camera("a", "rtsp://h/2", resource_version=version)])
+            assert changed.resource.status == {"phase": "Online"}
+            await store.set_status("Camera", "a", uid, {"phase": "Lost"})
+            with pytest.raises(Conflict, match="somebody else has changed it"):
+                await store.apply([camera("a", "rtsp://h/3", resource_version=version)])
+
+        self.with_store(opening, work)
+
+    @pytest.mark.parametrize(
+        "change",
+        [camera("a", "rtsp://h/2"), camera("a", labels={"x": "y"}), camera("a", annotations={"x": "y"})],
+        ids=["spec", "labels", "annotations"],
+    )
+    def test_whoever_changes_what_is_wanted_overtakes(self, opening: Opening, change: Draft) -> None:
+        async def work(store: ResourceStore) -> None:
+            (read,) = await store.apply([camera("a")])
+            version, uid = read.resource.metadata.resource_version, read.resource.metadata.uid
+            await store.apply([change])
+            await store.set_status("Camera", "a", uid, {"phase": "Online"})
+            with pytest.raises(Conflict):
+                await store.apply([camera("a", "rtsp://h/3", resource_version=version)])
+            await store.apply([camera("a")])  # back again is a change, too
+            with pytest.raises(Conflict):
+                await store.apply([camera("a", "rtsp://h/3", resource_version=version)])
+
+        self.with_store(opening, work)
+
+    @pytest.mark.parametrize("version", ["0", "99", "x", "-1", "", "٣", "9" * 400])
+    def test_what_never_was_its_version_overtakes_too(self, opening: Opening, version: str) -> None:
+        async def work(store: ResourceStore) -> None:
+            await store.apply([camera("a")])
+            with pytest.raises(Conflict):
+                await store.apply([camera("a", "rtsp://h/2", resource_version=version)])
+
+        self.with_store(opening, work)
+
     def test_of_many_at_once_who_read_the_same_version_one_wins(self, opening: Opening) -> None:
         async def work(store: ResourceStore) -> None:
             await store.apply([camera("a")])
@@ -188,6 +233,28 @@ class StoreContract:
             done = await asyncio.gather(*(store.apply([d]) for d in drafts), return_exceptions=True)
             assert sum(isinstance(one, tuple) for one in done) == 1
             assert sum(isinstance(one, Conflict) for one in done) == 19
+
+        self.with_store(opening, work)
+
+    def test_what_is_there_is_not_created_and_nothing_with_it(self, opening: Opening) -> None:
+        async def work(store: ResourceStore) -> None:
+            (made,) = await store.apply([camera("a")], create=True)
+            assert made.outcome == "created"
+            for dry_run in (True, False):
+                with pytest.raises(AlreadyThere, match="Camera 'a' exists already"):
+                    await store.apply([camera("b"), camera("a")], create=True, dry_run=dry_run)
+            assert names((await store.list()).items) == ["a"]
+
+        self.with_store(opening, work)
+
+    def test_of_many_that_create_one_name_at_once_one_does(self, opening: Opening) -> None:
+        async def work(store: ResourceStore) -> None:
+            drafts = [camera("a", f"rtsp://h/{n}") for n in range(20)]
+            done = await asyncio.gather(
+                *(store.apply([d], create=True) for d in drafts), return_exceptions=True
+            )
+            assert sum(isinstance(one, tuple) for one in done) == 1
+            assert sum(isinstance(one, AlreadyThere) for one in done) == 19
 
         self.with_store(opening, work)
 
@@ -316,6 +383,18 @@ class StoreContract:
             assert written.metadata.resource_version == "2"
             assert await store.set_status("Camera", "a", uid, status) == written
             assert await store.version() == "2"
+
+        self.with_store(opening, work)
+
+    def test_one_that_was_made_again_is_not_what_was_read(self, opening: Opening) -> None:
+        async def work(store: ResourceStore) -> None:
+            (old,) = await store.apply([camera("a")])
+            await store.delete("Camera", "a")
+            await store.apply([camera("a")])
+            with pytest.raises(Conflict):
+                await store.apply(
+                    [camera("a", "rtsp://h/2", resource_version=old.resource.metadata.resource_version)]
+                )
 
         self.with_store(opening, work)
 

@@ -33,7 +33,7 @@ _ANSWER: Final = {
 }
 At = Annotated[
     str | None,
-    Query(max_length=64, description="RFC 3339, or how long ago (`10m`); absent: now."),
+    Query(max_length=64, description="RFC 3339, or how long ago (`10m`); absent: what was last."),
 ]
 Window = Annotated[float, Query(ge=1, le=3600, description="Seconds to look at, half of them before.")]
 ZoneName = Annotated[str | None, Query(max_length=200, description="Look at this zone, line or crowd alone.")]
@@ -52,11 +52,12 @@ def router(plane: Plane) -> APIRouter:
     )
     async def why(name: Name, at: At = None, window: Window = WINDOW_S, zone: ZoneName = None) -> Response:
         pipeline = await plane.store.get("Pipeline", name)
+        half = timedelta(seconds=window / 2)
         now = utc_now()
-        when = moment(at, "at") or now
+        # Half of a window around now would lie in the future, of which nobody knows anything.
+        when = moment(at, "at") or now - half
         if when > now + timedelta(minutes=1):
             raise refused("at", f"{told(when)} is in the future")
-        half = timedelta(seconds=window / 2)
         try:
             since, until = when - half, when + half
         except OverflowError:

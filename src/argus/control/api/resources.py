@@ -5,7 +5,6 @@ Source: Kubernetes API conventions (lists, watch, concurrency); RFC 9110, precon
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Annotated, Any, Final
 
@@ -23,7 +22,13 @@ from argus.control.api.parameters import DryRun, ManyLimit, Name, Watch, refused
 from argus.control.api.problems import Problem
 from argus.control.api.watching import ResourceWatch
 from argus.control.plane import Plane
-from argus.control.store.protocol import Applied, Conflict, ResourceNotFound, ResourceStore
+from argus.control.store.protocol import (
+    AlreadyThere,
+    Applied,
+    Conflict,
+    ResourceNotFound,
+    ResourceStore,
+)
 from argus.core.errors import SpecError
 from argus.core.resources.kinds import Kind, kinds
 from argus.core.resources.resource import Draft, Resource
@@ -53,11 +58,11 @@ After = Annotated[
 
 def router(plane: Plane, closing: Closing) -> APIRouter:
     """Return the endpoints of all kinds that are registered."""
-    out, turn = APIRouter(), asyncio.Lock()
+    out = APIRouter()
     _listing(out, plane, closing, None)
     for kind in kinds():
         _listing(out, plane, closing, kind)
-        _single(out, plane, kind, turn)
+        _single(out, plane, kind)
     return out
 
 
@@ -95,7 +100,7 @@ def _listing(out: APIRouter, plane: Plane, closing: Closing, kind: Kind | None) 
         return as_list(page.items, version=page.resource_version, after=page.after)
 
 
-def _single(out: APIRouter, plane: Plane, kind: Kind, turn: asyncio.Lock) -> None:
+def _single(out: APIRouter, plane: Plane, kind: Kind) -> None:
     path = f"/api/v1/{kind.plural}/{{name}}"
     one = kind.name.lower()
     told: dict[str, Any] = {"tags": [kind.plural], "response_class": Response}
@@ -111,7 +116,7 @@ def _single(out: APIRouter, plane: Plane, kind: Kind, turn: asyncio.Lock) -> Non
     )
     async def create(request: Request, dry_run: DryRun = False) -> Response:
         draft = draft_of(kind, await read_json(request))
-        applied = await _create(plane.store, turn, draft, dry_run=dry_run)
+        applied = await _create(plane.store, draft, dry_run=dry_run)
         location = {"Location": f"/api/v1/{kind.plural}/{draft.name}"}
         return _changed(applied, location)
 
@@ -141,7 +146,7 @@ def _single(out: APIRouter, plane: Plane, kind: Kind, turn: asyncio.Lock) -> Non
     async def put(request: Request, name: Name, dry_run: DryRun = False) -> Response:
         draft = draft_of(kind, await read_json(request), name=name)
         if "if-none-match" in request.headers:
-            return _changed(await _create(plane.store, turn, draft, dry_run=dry_run, status=412))
+            return _changed(await _create(plane.store, draft, dry_run=dry_run, status=412))
         expected = await _expected(plane.store, kind, name, request)
         return _changed(await _apply(plane.store, draft, expected, dry_run=dry_run))
 
@@ -216,22 +221,14 @@ def refused_body(place: str, detail: str) -> Problem:
     )
 
 
-async def _create(
-    store: ResourceStore, turn: asyncio.Lock, draft: Draft, *, dry_run: bool, status: int = 409
-) -> Applied:
-    # Stores know no "only if it is not there": one after the other, so that of two only one is the first.
-    async with turn:
-        try:
-            await store.get(draft.kind, draft.name)
-        except ResourceNotFound:
-            fresh = msgspec.structs.replace(draft, resource_version=None)
-            return (await store.apply([fresh], dry_run=dry_run))[0]
-    raise Problem(
-        status,
-        "exists",
-        f"{draft.kind} {draft.name!r} exists already",
-        remedy="change it with PUT or PATCH, or take another name",
-    )
+async def _create(store: ResourceStore, draft: Draft, *, dry_run: bool, status: int = 409) -> Applied:
+    fresh = msgspec.structs.replace(draft, resource_version=None)
+    try:
+        return (await store.apply([fresh], dry_run=dry_run, create=True))[0]
+    except AlreadyThere as error:
+        raise Problem(
+            status, "exists", str(error), remedy="change it with PUT or PATCH, or take another name"
+        ) from None
 
 
 async def _apply(store: ResourceStore, draft: Draft, expected: str | None, *, dry_run: bool) -> Applied:

@@ -7,6 +7,7 @@ with those that are pending. The job's name is made of the upload's id, so nothi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ import structlog
 from argus.control.api.drafts import draft_of
 from argus.control.api.meter import ApiMeter
 from argus.control.plane import Plane
-from argus.control.store.protocol import ResourceNotFound, ResourceStore
+from argus.control.store.protocol import AlreadyThere, ResourceStore
 from argus.core.errors import ArgusError
 from argus.core.resources.kinds import kind_named
 from argus.core.resources.resource import Draft
@@ -65,11 +66,8 @@ async def follow_up(store: ResourceStore, uploads: Uploads, upload: Upload) -> U
     """
     draft = job_draft(upload.id, upload.key, upload.metadata)
     if draft is not None:
-        try:
-            # One that is there already may have been changed by its user meanwhile.
-            await store.get(draft.kind, draft.name)
-        except ResourceNotFound:
-            await store.apply([draft])
+        with contextlib.suppress(AlreadyThere):  # which its user may have changed meanwhile
+            await store.apply([draft], create=True)
     return uploads.claim(upload.id)
 
 

@@ -2,15 +2,12 @@
 
 Bytes go to the disk as they come. What an upload becomes is `upload_jobs`.
 
-Source: tus resumable upload protocol 1.0 (core, creation, creation-with-upload, creation-defer-length,
-termination).
+The words of tus are `argus.control.api.tus`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
@@ -24,18 +21,21 @@ from argus.control.api.answers import as_json
 from argus.control.api.bodies import media_type
 from argus.control.api.openapi import empty, gives
 from argus.control.api.problems import Problem
+from argus.control.api.tus import (
+    ABILITIES,
+    OFFSET_TYPE,
+    VERSION,
+    answer_headers,
+    count_in,
+    expect_version,
+    length_of,
+    metadata_of,
+)
 from argus.control.api.upload_jobs import PIPELINE, TTL, follow_up, job_draft, job_name
 from argus.control.plane import Plane
 from argus.core.errors import ArgusError
 from argus.storage.uploads import Upload, Uploads
 
-_TUS: Final = "1.0.0"
-_OFFSET_TYPE: Final = "application/offset+octet-stream"
-_ABILITIES: Final = {
-    "Tus-Resumable": _TUS,
-    "Tus-Version": _TUS,
-    "Tus-Extension": "creation,creation-with-upload,creation-defer-length,termination",
-}
 _UPLOAD: Final = {
     "type": "object",
     "required": ["id", "filename", "key", "offset", "state", "job"],
@@ -110,20 +110,20 @@ def router(plane: Plane, uploads: Uploads) -> APIRouter:
         request: Request, filename: FileName = None, pipeline: PipelineName = None, ttl: TimeToLive = None
     ) -> Response:
         resumable = "tus-resumable" in request.headers or "upload-length" in request.headers
-        metadata = _metadata(request.headers.get("upload-metadata", "")) if resumable else {}
+        metadata = metadata_of(request.headers.get("upload-metadata", "")) if resumable else {}
         metadata |= {key: value for key, value in ((PIPELINE, pipeline), (TTL, ttl)) if value}
         job_draft("0" * 32, "uploads/0/0", metadata)  # said before a gigabyte has come
         name = filename or metadata.pop("filename", None) or metadata.pop("name", None) or "upload"
         if not resumable:
             return await at_once(request, name, metadata)
-        _expect_tus(request)
-        length = _length(request)
+        expect_version(request)
+        length = length_of(request)
         upload = uploads.create(name, length, metadata)
-        if media_type(request) == _OFFSET_TYPE:
+        if media_type(request) == OFFSET_TYPE:
             upload = await uploads.append(upload.id, 0, _bytes(request))
         if upload.length is not None and upload.offset == upload.length:
             upload = await completed(request, upload)
-        headers = {**_tus_headers(upload), "Location": f"/api/v1/uploads/{upload.id}"}
+        headers = {**answer_headers(upload), "Location": f"/api/v1/uploads/{upload.id}"}
         return as_json(_told(upload), 201, headers)
 
     async def at_once(request: Request, name: str, metadata: dict[str, str]) -> Response:
@@ -142,7 +142,7 @@ def router(plane: Plane, uploads: Uploads) -> APIRouter:
 
     @out.options("/api/v1/uploads", include_in_schema=False)
     async def abilities() -> Response:
-        return Response(None, 204, _ABILITIES)
+        return Response(None, 204, ABILITIES)
 
     @out.get(
         "/api/v1/uploads/{id_}",
@@ -163,7 +163,7 @@ def router(plane: Plane, uploads: Uploads) -> APIRouter:
     )
     async def head(id_: UploadId) -> Response:
         upload = uploads.status(id_)
-        return Response(None, 200, {**_tus_headers(upload), "Cache-Control": "no-store"})
+        return Response(None, 200, {**answer_headers(upload), "Cache-Control": "no-store"})
 
     @out.patch(
         "/api/v1/uploads/{id_}",
@@ -177,30 +177,30 @@ def router(plane: Plane, uploads: Uploads) -> APIRouter:
             "parameters": [_OFFSET_HEADER],
             "requestBody": {
                 "required": True,
-                "content": {_OFFSET_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+                "content": {OFFSET_TYPE: {"schema": {"type": "string", "format": "binary"}}},
             },
         },
         response_class=Response,
     )
     async def append(request: Request, id_: UploadId) -> Response:
-        _expect_tus(request)
-        if media_type(request) != _OFFSET_TYPE:
+        expect_version(request)
+        if media_type(request) != OFFSET_TYPE:
             raise Problem(
                 415,
                 "wrong-type",
                 f"the body is {media_type(request)[:80] or 'of no type'}",
-                remedy=f"send `Content-Type: {_OFFSET_TYPE}`",
+                remedy=f"send `Content-Type: {OFFSET_TYPE}`",
             )
-        offset = _count(request, "upload-offset")
+        offset = count_in(request, "upload-offset")
         if offset is None:
             raise Problem(400, "no-offset", "the request says no Upload-Offset", remedy="HEAD tells it")
-        length = _count(request, "upload-length")
+        length = count_in(request, "upload-length")
         if length is not None:
             uploads.declare(id_, length)
         upload = await uploads.append(id_, offset, _bytes(request))
         if upload.length is not None and upload.offset == upload.length:
             upload = await completed(request, upload)
-        return Response(None, 204, _tus_headers(upload))
+        return Response(None, 204, answer_headers(upload))
 
     @out.delete(
         "/api/v1/uploads/{id_}",
@@ -213,7 +213,7 @@ def router(plane: Plane, uploads: Uploads) -> APIRouter:
     async def delete(request: Request, id_: UploadId) -> Response:
         await asyncio.to_thread(uploads.delete, id_)
         request.app.state.meter.uploads["deleted"] += 1
-        return Response(None, 204, {"Tus-Resumable": _TUS})
+        return Response(None, 204, {"Tus-Resumable": VERSION})
 
     return out
 
@@ -248,58 +248,3 @@ def _expect_bytes(upload: Upload) -> None:
 def _told(upload: Upload) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(upload)
     return {**told, "job": job_name(upload)}
-
-
-def _tus_headers(upload: Upload) -> dict[str, str]:
-    headers = {"Tus-Resumable": _TUS, "Upload-Offset": str(upload.offset)}
-    if upload.length is not None:
-        headers["Upload-Length"] = str(upload.length)
-    else:
-        headers["Upload-Defer-Length"] = "1"
-    return headers
-
-
-def _expect_tus(request: Request) -> None:
-    version = request.headers.get("tus-resumable", _TUS)
-    if version != _TUS:
-        raise Problem(
-            412,
-            "other-tus",
-            f"version {version[:20]!r} of tus is not spoken here",
-            headers={"Tus-Version": _TUS},
-        )
-
-
-def _length(request: Request) -> int | None:
-    length = _count(request, "upload-length")
-    if length is None and request.headers.get("upload-defer-length") != "1":
-        raise Problem(
-            400,
-            "no-length",
-            "the request says no Upload-Length",
-            remedy="say it, or `Upload-Defer-Length: 1`",
-        )
-    return length
-
-
-def _count(request: Request, header: str) -> int | None:
-    text = request.headers.get(header)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
-        raise Problem(400, "no-number", f"{header}: {text[:40]!r} is no number of bytes")
-    return int(text)
-
-
-def _metadata(header: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for pair in header.split(","):
-        key, _, coded = pair.strip().partition(" ")
-        if key:
-            try:
-                found[key] = base64.b64decode(coded, validate=True).decode()
-            except (binascii.Error, UnicodeDecodeError):
-                raise Problem(
-                    400, "bad-metadata", f"Upload-Metadata: {key[:40]!r} has no text in base64"
-                ) from None
-    return {key: value for key, value in found.items() if "\0" not in key + value}

@@ -20,9 +20,18 @@ SILENCE_S: Final = 45.0
 class Asker:
     """See the module. From one thread; close it."""
 
-    def __init__(self, address: Address, *, timeout_s: float = 30.0) -> None:
-        """Know the server; nothing is connected yet."""
+    def __init__(
+        self, address: Address, *, timeout_s: float = 30.0, remedies: Mapping[str, str] | None = None
+    ) -> None:
+        """Know the server; nothing is connected yet.
+
+        Args:
+            address: Its address.
+            timeout_s: How long it may take to answer.
+            remedies: See `Client`.
+        """
         self.address = address
+        self._remedies = remedies or {}
         headers = {"Accept": "application/json"}
         if address.key:
             headers["Authorization"] = f"Bearer {address.key}"
@@ -72,7 +81,7 @@ class Asker:
         except httpx.HTTPError as error:
             raise self.missing(error) from error
         if response.status_code >= 400:
-            raise refusal(response.status_code, response.content)
+            raise refusal(response.status_code, response.content, self._remedies)
         return response
 
     def json(self, method: str, path: str, **more: Any) -> Any:
@@ -112,7 +121,7 @@ class Asker:
             raise self.missing(error) from error
         try:
             if response.status_code >= 400:
-                raise refusal(response.status_code, response.read())
+                raise refusal(response.status_code, response.read(), self._remedies)
             yield response
         finally:
             response.close()

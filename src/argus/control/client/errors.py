@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -30,9 +31,10 @@ class ServerMissing(ArgusError, ConnectionError):
 class RequestRefused(ArgusError):
     """The server does not do what it was asked for."""
 
-    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+    def __init__(self, status: int, problem: dict[str, Any], remedies: Mapping[str, str] = {}) -> None:
         detail = str(problem.get("detail") or problem.get("title") or f"status {status}")
-        remedy = problem.get("remedy")
+        kind = str(problem.get("type", "")).rpartition(":")[2]
+        remedy = remedies.get(kind) or problem.get("remedy")
         # A remedy that stands in the last line alone would be read as another fault.
         separator = "\n" if "\n" in detail else ": "
         super().__init__(f"{detail}{separator}{remedy}" if remedy and remedy not in detail else detail)
@@ -76,8 +78,14 @@ class ServerTroubled(RequestRefused, ConnectionError):
         return str(self.args[0])
 
 
-def refusal(status: int, body: bytes) -> RequestRefused:
-    """Return the error that an answer means."""
+def refusal(status: int, body: bytes, remedies: Mapping[str, str] = {}) -> RequestRefused:
+    """Return the error that an answer means.
+
+    Args:
+        status: Of HTTP.
+        body: The problem document.
+        remedies: Those that are said in the place of its own, by the kind of the problem.
+    """
     try:
         problem = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -85,7 +93,8 @@ def refusal(status: int, body: bytes) -> RequestRefused:
     if not isinstance(problem, dict):
         text = " ".join(body[:300].decode("utf-8", "replace").split())
         problem = {"detail": f"what answers is no control plane of Argus (status {status}): {text}"}
-    return _CLASSES.get(status, ServerTroubled if status >= 500 else RequestRefused)(status, problem)
+    class_ = _CLASSES.get(status, ServerTroubled if status >= 500 else RequestRefused)
+    return class_(status, problem, remedies)
 
 
 _CLASSES: dict[int, type[RequestRefused]] = {

@@ -26,6 +26,10 @@ class Conflict(ArgusError):
     """Somebody else has changed it meanwhile: read it again and decide again."""
 
 
+class AlreadyThere(Conflict):
+    """It was to be created, and exists: change it, or take another name."""
+
+
 class StoreUnavailable(ArgusError, ConnectionError):
     """The database does not answer, is locked or full; the same call may work later."""
 
@@ -73,14 +77,23 @@ class ResourceStore(Protocol):
     grow over all resources. Every method may raise `StoreUnavailable`.
     """
 
-    async def apply(self, drafts: Sequence[Draft], *, dry_run: bool = False) -> tuple[Applied, ...]:
+    async def apply(
+        self, drafts: Sequence[Draft], *, dry_run: bool = False, create: bool = False
+    ) -> tuple[Applied, ...]:
         """Make resources as the drafts say: all of them, or none.
 
         Labels, annotations and spec become those of the draft. A draft that changes nothing is `unchanged`
         and gives no new version. A resource that is being deleted cannot be applied.
 
+        Args:
+            drafts: In order; one that is named twice is applied twice.
+            dry_run: Say what would be, and change nothing.
+            create: None of them may be there before, whoever else creates them at the same moment.
+
         Raises:
-            Conflict: a draft was made from an older version, or its resource is being deleted; names it.
+            AlreadyThere: one is, and `create` is asked for; names it.
+            Conflict: labels, annotations or spec have changed since the version that a draft was made from,
+                or its resource is being deleted; names it. A status that was written since is none.
         """
         ...
 
@@ -134,7 +147,7 @@ class ResourceStore(Protocol):
 
         Raises:
             ResourceNotFound: there is none.
-            Conflict: it is another version by now.
+            Conflict: somebody has changed it since that version; see `apply`.
         """
         ...
 

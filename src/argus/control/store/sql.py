@@ -44,7 +44,9 @@ class SqlResourceStore:
         """The database as people may see it."""
         return self._database.where
 
-    async def apply(self, drafts: Sequence[Draft], *, dry_run: bool = False) -> tuple[Applied, ...]:
+    async def apply(
+        self, drafts: Sequence[Draft], *, dry_run: bool = False, create: bool = False
+    ) -> tuple[Applied, ...]:
         """Make resources as the drafts say: all of them, or none."""
 
         def work(connection: Connection) -> tuple[tuple[Applied, ...], list[Change]]:
@@ -55,7 +57,7 @@ class SqlResourceStore:
             changes: list[Change] = []
             for draft in drafts:
                 key = (draft.kind, draft.name)
-                outcome, after = transitions.applied(there.get(key), draft, now)
+                outcome, after = transitions.applied(there.get(key), draft, now, create=create)
                 if outcome != "unchanged" and not dry_run:
                     version += 1
                     after = transitions.versioned(after, version)

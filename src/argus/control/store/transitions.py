@@ -8,23 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import uuid4
 
 import msgspec
 from msgspec.structs import replace
 
-from argus.control.store.protocol import Conflict, Outcome, ResourceNotFound, VersionGone
+from argus.control.store.protocol import AlreadyThere, Conflict, Outcome, ResourceNotFound, VersionGone
 from argus.core.errors import SpecError, did_you_mean
 from argus.core.resources.resource import Draft, Metadata, Resource
 
+_THIS: Final = "this"
+"""In the place of the version that the store is about to give."""
 
-def applied(before: Resource | None, draft: Draft, now: datetime) -> tuple[Outcome, Resource]:
+
+def applied(
+    before: Resource | None, draft: Draft, now: datetime, *, create: bool = False
+) -> tuple[Outcome, Resource]:
     """Return what a draft makes of a resource; its version is given by the store afterwards.
 
     Raises:
-        Conflict: the draft was made from another version, or the resource is being deleted.
+        AlreadyThere: it was to be created, and exists.
+        Conflict: it was overtaken (see `expect_version`), or the resource is being deleted.
     """
     draft = plain(draft)
+    if create and before is not None:
+        raise AlreadyThere(f"{draft.kind} {draft.name!r} exists already")
     if before is None:
         if draft.resource_version is not None:
             raise Conflict(
@@ -36,6 +45,7 @@ def applied(before: Resource | None, draft: Draft, now: datetime) -> tuple[Outco
             labels=draft.labels,
             annotations=draft.annotations,
             uid=str(uuid4()),
+            desired_version=_THIS,
             generation=1,
             creation_timestamp=now,
         )
@@ -52,6 +62,7 @@ def applied(before: Resource | None, draft: Draft, now: datetime) -> tuple[Outco
         labels=draft.labels,
         annotations=draft.annotations,
         generation=old.generation + (0 if same_spec else 1),
+        desired_version=_THIS,
     )
     return "configured", replace(before, metadata=metadata, spec=draft.spec)
 
@@ -62,11 +73,16 @@ def plain(draft: Draft) -> Draft:
 
 
 def expect_version(resource: Resource, version: str | None) -> None:
-    """Raise `Conflict` if somebody wants another version than the one there is."""
+    """Raise `Conflict` if what people write of a resource has changed since a version that somebody read.
+
+    A status that was written since then overtakes nobody: who changes a spec says nothing about statuses.
+    """
+    if version is None:
+        return
     there = resource.metadata.resource_version
-    if version is not None and version != there:
+    if not version_number(_desired(resource)) <= version_number(version) <= version_number(there):
         raise Conflict(
-            f"{resource.kind} {resource.name!r} is version {there} by now, not {version}: "
+            f"{resource.kind} {resource.name!r} is version {there} by now, not {version[:40]}: "
             "somebody else has changed it; read it again and decide again"
         )
 
@@ -74,7 +90,7 @@ def expect_version(resource: Resource, version: str | None) -> None:
 def with_status(resource: Resource, status: Mapping[str, object]) -> Resource:
     """Return a resource with another status; the same object where it is equal."""
     wanted = msgspec.json.decode(msgspec.json.encode(status))
-    return resource if resource.status == wanted else replace(resource, status=wanted)
+    return resource if resource.status == wanted else replace(_by_argus(resource), status=wanted)
 
 
 def with_finalizers(resource: Resource, finalizers: Sequence[str]) -> Resource:
@@ -82,14 +98,16 @@ def with_finalizers(resource: Resource, finalizers: Sequence[str]) -> Resource:
     wanted = tuple(finalizers)
     if resource.metadata.finalizers == wanted:
         return resource
-    return replace(resource, metadata=replace(resource.metadata, finalizers=wanted))
+    metadata = replace(_by_argus(resource).metadata, finalizers=wanted)
+    return replace(resource, metadata=metadata)
 
 
 def marked(resource: Resource, now: datetime) -> Resource:
     """Return a resource that is to be deleted; the same object where it was marked before."""
     if resource.metadata.deletion_timestamp is not None:
         return resource
-    return replace(resource, metadata=replace(resource.metadata, deletion_timestamp=now))
+    metadata = replace(resource.metadata, deletion_timestamp=now, desired_version=_THIS)
+    return replace(resource, metadata=metadata)
 
 
 def may_go(resource: Resource) -> bool:
@@ -99,7 +117,22 @@ def may_go(resource: Resource) -> bool:
 
 def versioned(resource: Resource, version: int) -> Resource:
     """Return a resource as it is at a version of the store."""
-    return replace(resource, metadata=replace(resource.metadata, resource_version=str(version)))
+    metadata = resource.metadata
+    desired = str(version) if metadata.desired_version == _THIS else metadata.desired_version
+    return replace(
+        resource, metadata=replace(metadata, resource_version=str(version), desired_version=desired)
+    )
+
+
+def _desired(resource: Resource) -> str:
+    """Return the version in which what people write of a resource changed last."""
+    # An Argus that did not know of it has written this one: then no status is told apart.
+    return resource.metadata.desired_version or resource.metadata.resource_version
+
+
+def _by_argus(resource: Resource) -> Resource:
+    """Return a resource of which Argus is about to change what only it writes."""
+    return replace(resource, metadata=replace(resource.metadata, desired_version=_desired(resource)))
 
 
 def place_after(after: str | None) -> tuple[str, str] | None:

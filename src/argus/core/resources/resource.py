@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 API_VERSION: Final = "argus.dev/v1"
+_UNTOLD: Final = "desiredVersion"
 
 Truth = Literal["True", "False", "Unknown"]
 
@@ -45,6 +46,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Tells one that was deleted and made again from the first."""
     resource_version: str = ""
     """Changes with every change of it; sent back, it makes a change fail that somebody else has overtaken."""
+    desired_version: str = ""
+    """Its version when what people write of it changed last: labels, annotations, spec, that it shall go."""
     generation: int = 0
     """Counts the changes of `spec`, from 1."""
     creation_timestamp: datetime | None = None
@@ -94,9 +97,11 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
         return next((c for c in self.conditions if c.type == type_), None)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the envelope; times as RFC 3339 texts, empty metadata left out."""
+        """Return the envelope; times as RFC 3339 texts, empty metadata and `desired_version` left out."""
         metadata = {
-            k: v for k, v in msgspec.to_builtins(self.metadata).items() if v not in (None, "", {}, [], (), 0)
+            k: v
+            for k, v in msgspec.to_builtins(self.metadata).items()
+            if k != _UNTOLD and v not in (None, "", {}, [], (), 0)
         }
         return {
             "apiVersion": API_VERSION,

@@ -24,6 +24,7 @@ from pydantic_core import core_schema
 from argus.core.durations import parse_duration_s
 from argus.core.resources.declared import NAME
 from argus.core.resources.kinds import Kind, kinds
+from argus.core.resources.phases import status_schema
 from argus.core.resources.pipeline import PipelineSpec
 from argus.core.resources.resource import API_VERSION
 from argus.core.resources.selectors import KEY, VALUE
@@ -136,7 +137,11 @@ def _envelope(kind: Kind) -> dict[str, Any]:
                 "required": ["name"],
             },
             "spec": _spec(kind),
-            "status": {"description": "Written by Argus alone.", "type": "object"},
+            "status": {
+                "description": "Written by Argus alone.",
+                "type": "object",
+                "properties": status_schema(kind.name),
+            },
         },
         "required": ["apiVersion", "kind", "metadata", "spec"],
         "additionalProperties": False,
