@@ -162,7 +162,7 @@ def test_where_nobody_wants_clips_nothing_is_kept(tmp_path: Path) -> None:
     with pytest.raises(ClipUnavailable, match="nothing of its stream is kept") as told:
         clip_of(ring, 0, 1, tmp_path / "clip.mp4")
     assert isinstance(told.value, ArgusError)
-    assert not told.value.early
+    assert told.value.come_to_s is None
 
 
 def test_who_wants_it_no_longer_frees_the_memory(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_clip_that_lasts_longer_than_the_stream_so_far_comes_later(tmp_path: P
         list(source)
     with pytest.raises(ClipUnavailable, match="ask again later") as told:
         clip_of(ring, 1.0, 5.0, tmp_path / "clip.mp4")
-    assert told.value.early
+    assert told.value.come_to_s is not None
     ring.end(tap)  # no more will come, so what there is must do
     clip = clip_of(ring, 1.0, 5.0, tmp_path / "clip.mp4")
     assert clip.missing is not None

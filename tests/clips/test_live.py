@@ -65,9 +65,9 @@ def cut(engine: Engine, start_s: float, end_s: float, path: Path) -> Clip:
 
     def there() -> bool:
         try:
-            clips.append(engine.cut_clip("gate", start_s, end_s, path))
+            clips.append(engine.footage.cut("gate", start_s, end_s, path))
         except ClipUnavailable as error:
-            if not error.early:
+            if error.come_to_s is None:
                 raise
         return bool(clips)
 
@@ -160,15 +160,15 @@ def test_keeping_can_begin_and_end_while_a_camera_runs(
 ) -> None:
     watch(engine, camera.url, keep_s=0.0, seconds=0.5)
     with pytest.raises(ClipUnavailable, match="nothing of its stream is kept"):
-        engine.cut_clip("gate", 0.0, 0.2, tmp_path / "clip.mp4")
-    engine.keep_packets("gate", 20.0)
+        engine.footage.cut("gate", 0.0, 0.2, tmp_path / "clip.mp4")
+    engine.footage.keep("gate", 20.0)
     begin_s = now_s(engine)
     assert comes_true(lambda: now_s(engine) >= begin_s + 2.0, 20)
     end_s = now_s(engine)
     assert cut(engine, end_s - 0.5, end_s, tmp_path / "clip.mp4").packets > 5
-    engine.keep_packets("gate", 0.0)
+    engine.footage.keep("gate", 0.0)
     with pytest.raises(ClipUnavailable):
-        engine.cut_clip("gate", end_s - 0.5, end_s, tmp_path / "clip.mp4")
+        engine.footage.cut("gate", end_s - 0.5, end_s, tmp_path / "clip.mp4")
 
 
 def test_a_scene_without_packets_gives_a_clip_of_its_pictures(engine: Engine, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_recording_played_live_gives_clips_to_its_very_end(engine: Engine, tmp
     film = make_video(tmp_path / "a.mp4", frames=30, fps=25, codec="libx264", options={"g": "10"})
     engine.add_camera("gate", CameraSpec(url=str(film)), keep_s=30.0)
     assert engine.cameras["gate"].over.wait(10)
-    clip = engine.cut_clip("gate", 0.5, 9.0, tmp_path / "clip.mp4")
+    clip = engine.footage.cut("gate", 0.5, 9.0, tmp_path / "clip.mp4")
     assert clip.missing == "ends at 1.16 s: the stream ended or broke off then"
     assert clip.packets == 20
 
@@ -238,9 +238,9 @@ def test_two_cameras_of_one_stream_cut_each_its_own_clips(engine: Engine, tmp_pa
 
 def test_a_camera_that_is_not_there_is_said(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(UnknownName):
-        engine.keep_packets("none", 5.0)
+        engine.footage.keep("none", 5.0)
     with pytest.raises(UnknownName):
-        engine.cut_clip("none", 0.0, 1.0, tmp_path / "clip.mp4")
+        engine.footage.cut("none", 0.0, 1.0, tmp_path / "clip.mp4")
 
 
 def test_a_tap_does_not_keep_streams_apart() -> None:

@@ -7,7 +7,8 @@ import pytest
 from argus.core.errors import SpecError, UnknownName
 from argus.core.resources.model import ModelSpec
 from argus.vision.lab import fault_named
-from argus.vision.lab.trial import Outcome, TrialSpec, choose_faults, run_trial
+from argus.vision.lab.outcome import Outcome
+from argus.vision.lab.trial import TrialSpec, choose_faults, run_trial
 
 MOTION = ModelSpec.read({"path": "builtin:motion"}, "model")
 

@@ -175,4 +175,4 @@ def test_a_recording_that_ends_is_no_camera_that_is_lost(engine: Engine, tmp_pat
     engine.add_pipeline("p", PLAIN, camera="film")
     engine.trace("p", lambda _, data: heard.append(data))
     assert comes_true(lambda: any("to its end" in data["camera"]["reason"] for data in heard))
-    assert {data["camera"]["state"] for data in heard} <= {"online", "connecting"}
+    assert {data["camera"]["state"] for data in heard} <= {"online", "connecting", "ended"}

@@ -36,6 +36,7 @@ class Camera:
         self.stuck = threading.Event()
         self.stuck.set()
         self.breaks_after: int | None = None
+        self.ends_after: int | None = None
         self.live = True
 
     def open(self, url: str, options: SourceOptions) -> ReadSource:
@@ -58,6 +59,8 @@ class _Reader:
             return None
         if self._given == self._camera.breaks_after:
             raise SourceUnreachable("the camera broke off")
+        if self._given == self._camera.ends_after:
+            return None
         self._given += 1
         return [Shot(_PICTURE, self._given / 100, datetime.now(UTC))]
 
@@ -191,6 +194,27 @@ def test_a_recording_ends_and_is_not_opened_again(hub: Hub, camera: Camera) -> N
     hub.join(spec(), reader)
     assert comes_true(lambda: "ended: the camera broke off" in reader.told)
     assert camera.opened == 1
+
+
+def test_a_recording_on_a_server_is_played_again_where_that_is_wanted(hub: Hub, camera: Camera) -> None:
+    camera.live, camera.ends_after = False, 3
+    reader = Reader()
+    hub.join(spec(options=SourceOptions(name="mem", timeout_s=0.2, loop=True)), reader)
+    assert comes_true(lambda: len(reader.frames) >= 8)
+    assert [f.index for f in reader.frames[:8]] == list(range(8))
+    assert all(before.time_s < after.time_s for before, after in pairwise(reader.frames))
+    assert "disconnected" not in reader.told
+    assert reader.told.count("connecting") == 1
+
+
+def test_a_recording_that_breaks_off_is_called_again_where_it_is_to_be_played_again(
+    hub: Hub, camera: Camera
+) -> None:
+    camera.live, camera.breaks_after = False, 3
+    reader = Reader()
+    hub.join(spec(options=SourceOptions(name="mem", timeout_s=0.2, loop=True)), reader)
+    assert comes_true(lambda: len(reader.frames) >= 8)
+    assert "disconnected" in reader.told
 
 
 def test_an_opening_that_does_not_come_back_is_left_to_itself_and_tried_beside(camera: Camera) -> None:

@@ -100,7 +100,7 @@ def test_a_recording_runs_when_its_pipelines_are_there_to_see_its_beginning() ->
     ]
 
 
-def test_a_file_is_a_recording_and_a_camera_is_none() -> None:
-    recordings = ["a.mp4", "/data/a.mp4", "file:///data/a.mp4"]
-    cameras = ["rtsp://h/1", "http://h/x.mjpg", "/dev/video0", "synthetic:plaza"]
-    assert [is_recording(url) for url in recordings + cameras] == [True] * 3 + [False] * 4
+def test_a_file_and_a_drawn_scene_have_a_beginning_and_a_camera_has_none() -> None:
+    recordings = ["a.mp4", "/data/a.mp4", "file:///data/a.mp4", "synthetic:plaza"]
+    cameras = ["rtsp://h/1", "http://h/x.mjpg", "/dev/video0"]
+    assert [is_recording(url) for url in recordings + cameras] == [True] * 4 + [False] * 3

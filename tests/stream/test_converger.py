@@ -16,6 +16,7 @@ from argus.stream.config import PipelinePlan, WorkerConfig
 from argus.stream.converger import Converger
 from argus.stream.journal import Journal
 from argus.stream.late_blobs import LateBlobs
+from argus.stream.promises import Promises
 from argus.stream.recorder import Desks, Recorder
 from argus.stream.scribe import Scribe
 from argus.stream.snapshots import Pictures
@@ -30,11 +31,11 @@ class Site:
         self.folder = folder
         self.now_s = 0.0
         self.writer = RememberingWriter()
-        self.scribe = Scribe(self.writer, Journal(folder / "open"))
+        self.scribe = Scribe(self.writer, Journal(folder / "open"), Promises(folder / "clips"))
         blobs = LateBlobs(str(folder / "blobs"))
         self.pictures = Pictures(blobs, self.scribe)
         self.engine = Engine(tell=Bulletin("w", self.scribe, self.pictures).hear)
-        self.clips = Clips(self.engine, blobs, self.scribe)
+        self.clips = Clips(self.engine.footage, blobs, self.scribe)
         desks = Desks(self.scribe, self.pictures, self.clips)
         self.converger = Converger(
             self.engine,

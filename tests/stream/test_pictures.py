@@ -14,6 +14,7 @@ from argus.storage.records import Attachment
 from argus.stream.album import Album
 from argus.stream.journal import Journal
 from argus.stream.late_blobs import LateBlobs
+from argus.stream.promises import Promises
 from argus.stream.scribe import Scribe
 from argus.stream.snapshots import Pictures, Shot
 from argus.vision.results import Event
@@ -26,7 +27,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "blobs"
         self.writer = RememberingWriter()
-        self.scribe = Scribe(self.writer, Journal(folder / "open"))
+        self.scribe = Scribe(self.writer, Journal(folder / "open"), Promises(folder / "clips"))
         self.pictures = Pictures(LateBlobs(str(self.folder)), self.scribe)
         self.album = Album("p", self.pictures.keep)
 

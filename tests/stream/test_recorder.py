@@ -17,6 +17,7 @@ from argus.storage.records import (
 from argus.stream.clipping import Clips
 from argus.stream.journal import Journal
 from argus.stream.late_blobs import LateBlobs
+from argus.stream.promises import Promises
 from argus.stream.recorder import Desks, Recorder
 from argus.stream.scribe import Scribe
 from argus.stream.snapshots import Pictures
@@ -30,7 +31,7 @@ class Room:
 
     def __init__(self, folder: Path) -> None:
         self.writer = RememberingWriter()
-        self.scribe = Scribe(self.writer, Journal(folder / "open"))
+        self.scribe = Scribe(self.writer, Journal(folder / "open"), Promises(folder / "clips"))
         blobs = LateBlobs(str(folder / "blobs"))
         self.pictures = Pictures(blobs, self.scribe)
         self.clips = Clips(Cutter(), blobs, self.scribe)

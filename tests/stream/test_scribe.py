@@ -9,6 +9,7 @@ import pytest
 
 from argus.storage.records import EventRecord, Record
 from argus.stream.journal import Journal
+from argus.stream.promises import Promises
 from argus.stream.scribe import Scribe
 from tests.stream.parts import BEGAN, RememberingWriter, until
 
@@ -20,7 +21,7 @@ def writer() -> RememberingWriter:
 
 @pytest.fixture
 def scribe(writer: RememberingWriter, tmp_path: Path) -> Iterator[Scribe]:
-    scribe = Scribe(writer, Journal(tmp_path / "open"))
+    scribe = Scribe(writer, Journal(tmp_path / "open"), Promises(tmp_path / "clips"))
     yield scribe
     scribe.close(1.0)
 
@@ -66,7 +67,7 @@ def test_an_entry_that_cannot_be_made_is_no_harm_to_the_others(
 
 def test_what_the_last_worker_left_open_is_ended_first(writer: RememberingWriter, tmp_path: Path) -> None:
     Journal(tmp_path / "open").note([_record("killed", open_=True)])
-    scribe = Scribe(writer, Journal(tmp_path / "open"))
+    scribe = Scribe(writer, Journal(tmp_path / "open"), Promises(tmp_path / "clips"))
     scribe.take(lambda: [_record("new", open_=True)])
     scribe.close()
     assert [(record.id, record.open) for record in writer.of(EventRecord)] == [

@@ -267,6 +267,25 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("StorageFailing",),
     ),
     Metric(
+        "argus_clips_kept_total",
+        "counter",
+        "Clips of events that were cut and stored.",
+        (),
+        "storage",
+        "Clips",
+        "ops",
+    ),
+    Metric(
+        "argus_clips_lost_total",
+        "counter",
+        "Clips of events that could not be made or stored, those of a killed worker included; each event "
+        "says why.",
+        (),
+        "storage",
+        "Clips",
+        "ops",
+    ),
+    Metric(
         "argus_records",
         "gauge",
         "Records in the database of results, by kind.",

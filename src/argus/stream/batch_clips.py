@@ -52,9 +52,11 @@ def wanted_clip(event: str, start_s: float, end_s: float | None, *, before: floa
     return Wanted(event, begin_s, last_s if end_s is None else min(last_s, end_s + after))
 
 
-def cut_clips(
-    path: Path, wanted: Iterable[Wanted], folder: Path, take: Callable[[Wanted, Path], None]
-) -> int:
+Take = Callable[[Wanted, Path, str | None], None]
+"""Gets a clip's file, and what of it is not there, and why; None: it is whole."""
+
+
+def cut_clips(path: Path, wanted: Iterable[Wanted], folder: Path, take: Take) -> dict[str, str]:
     """Cut clips out of a video, in order of their ends, and hand each on; its file goes when that returns.
 
     Args:
@@ -64,7 +66,7 @@ def cut_clips(
         take: Gets each clip's file.
 
     Returns:
-        How many could not be cut; the log says why.
+        Why those that could not be cut could not, by event.
 
     Raises:
         SourceError: the video cannot be opened any more.
@@ -72,7 +74,7 @@ def cut_clips(
     """
     left = sorted(wanted, key=lambda clip: (clip.end_s, clip.event))
     if not left:
-        return 0
+        return {}
     video = open_video(str(path.absolute()), shown=str(path))
     with video.container:
         cutter = _Cutter(video, path.name, folder, take)
@@ -99,9 +101,7 @@ def cut_clips(
 class _Cutter:
     """The packets at hand, and what is cut out of them."""
 
-    def __init__(
-        self, video: VideoInput, name: str, folder: Path, take: Callable[[Wanted, Path], None]
-    ) -> None:
+    def __init__(self, video: VideoInput, name: str, folder: Path, take: Take) -> None:
         stream = video.stream
         self._unit = cast("Fraction", stream.time_base)
         self.stretch = Stretch(
@@ -113,7 +113,8 @@ class _Cutter:
                 reorders=bool(stream.codec_context.has_b_frames),
             )
         )
-        self.lost = 0
+        self.lost: dict[str, str] = {}
+        """Why, by event."""
         self._name, self._folder, self._take = name, folder, take
 
     @property
@@ -130,18 +131,21 @@ class _Cutter:
         """Cut one, and hand it on."""
         piece = self.stretch.piece(current=False)
         if not piece.packets:
-            self.lost += 1
+            self._lose(clip, f"{self._name}: nothing of it can be read there")
             return
         piece.base_s = float(piece.packets[0].pts * self._unit)
         path = self._folder / f"{clip.event}.mp4"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            cut([piece], clip.start_s, clip.end_s, path, self._name)
+            lack = cut([piece], clip.start_s, clip.end_s, path, self._name).missing
         except (ClipUnavailable, av.error.FFmpegError) as error:
-            structlog.get_logger().info("clip.not_there", file=self._name, reason=str(error))
-            self.lost += 1
+            self._lose(clip, str(error))
             return
         try:
-            self._take(clip, path)
+            self._take(clip, path, lack)
         finally:
             path.unlink(missing_ok=True)
+
+    def _lose(self, clip: Wanted, why: str) -> None:
+        structlog.get_logger().warning("clip.missing", event_id=clip.event, file=self._name, reason=why)
+        self.lost[clip.event] = why

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 from argus.core.detections import Detections
 from argus.core.errors import SpecError
@@ -15,10 +14,11 @@ from argus.core.resources.track import TrackSpec
 from argus.vision.engine.assembly import lower
 from argus.vision.models.protocols import AsyncDetector, Detector, Pending
 from argus.vision.runner.outputs import STILL
-from argus.vision.sources.protocol import Source, SourceCounters, SourceInfo
+from argus.vision.sources.around import Around
+from argus.vision.sources.protocol import Source, SourceInfo
 
 
-class Reread:
+class Reread(Around):
     """Another source's frames, dated from when it was recorded, not from when it is read."""
 
     def __init__(self, source: Source, began: datetime | None, stopped: Callable[[], bool]) -> None:
@@ -29,24 +29,14 @@ class Reread:
             began: When its first frame was taken; None: its frames know.
             stopped: Asked before each frame; True ends the reading.
         """
-        self._source = source
+        super().__init__(source)
         self._began = began
         self._stopped = stopped
-
-    @property
-    def info(self) -> SourceInfo:
-        """What was known at the opening."""
-        return self._source.info
-
-    @property
-    def counters(self) -> SourceCounters:
-        """What was met so far."""
-        return self._source.counters
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames in order."""
         began = self._began
-        for frame in self._source:
+        for frame in super().__iter__():
             if self._stopped():
                 return
             if began is None:
@@ -54,24 +44,6 @@ class Reread:
             else:
                 at = began + timedelta(milliseconds=round(1000 * frame.time_s))
                 yield Frame(frame.picture, frame.source, frame.index, frame.time_s, at, frame.file)
-
-    def set_fps(self, fps: float | None) -> None:
-        """Hand on at most so many frames per second from the next one on; None: all."""
-        self._source.set_fps(fps)
-
-    def close(self) -> None:
-        """Free the decoder; idempotent."""
-        self._source.close()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()
 
 
 class Lent:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b32encode
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,24 +18,18 @@ import msgspec
 
 from argus.core.frame import Frame
 from argus.core.resources.pipeline import PipelineSpec
-from argus.storage.records import Attachment, EventRecord, Record, TrackRecord
+from argus.storage.records import AlertRecord, Attachment, EventRecord, Record, TrackRecord
 from argus.stream.batch_clips import Wanted, wanted_clip
+from argus.stream.batch_pictures import BatchPictures
 from argus.stream.entries import Sight, alert_record, detections_record, event_record, track_record
 from argus.stream.keeping import Keeping
+from argus.stream.promises import cut_short, missing, saying
 from argus.vision.results import Event, FrameResult
-from argus.vision.sinks.pictures import encode_picture
 
-_QUALITY: Final = 85
 _BATCH: Final = 500
 """Records that are handed on together."""
-_HELD: Final = 4
-"""Frames held for pictures of open events: each is a decoded picture. Older ones are encoded."""
-_SHOWN: Final = 1024
 _EARLY: Final = 0.25
 """Part of the interval by which detections may be kept early: frames come with jitter."""
-
-_Place = tuple[int | None, str | None, int]
-"""Object, region and index of the frame that shows it."""
 
 
 class Put(Protocol):
@@ -65,20 +58,6 @@ class Labels:
     """Name of the recording."""
     folder: str
     """What keys of its pictures and clips begin with: `jobs/NAME/RUN`."""
-
-
-@dataclass(slots=True)
-class _Best:
-    """The best picture of an open event so far."""
-
-    frame: Frame | None
-    jpeg: bytes | None = None
-
-    def bytes(self) -> bytes:
-        if self.jpeg is None:
-            assert self.frame is not None
-            self.jpeg, self.frame = encode_picture(self.frame.bgr, quality=_QUALITY), None
-        return self.jpeg
 
 
 @dataclass(slots=True)
@@ -135,19 +114,19 @@ class BatchRecorder:
         self._labels = labels
         self._keeping = Keeping.of(spec)
         self._put = put
-        self._store = store
         self._on_result = on_result
         self._pending = _Pending()
         self._open: set[str] = set()
         """Ids of events that go on."""
         self._clipped: dict[str, float] = {}
         """Open events that get a clip, with their start."""
-        self._best: OrderedDict[str, _Best] = OrderedDict()
-        self._shown: OrderedDict[_Place, str] = OrderedDict()
-        self._stored: set[str] = set()
+        self._promised: dict[str, dict[str, EventRecord | AlertRecord]] = {}
+        """Latest records of events that get a clip, and of their alerts, by event and id."""
+        self._pictures = BatchPictures(
+            lambda id_, data: store(self.key("snapshots", f"{id_}.jpg"), data), self._picture_kept
+        )
         self._now = datetime.fromtimestamp(0, UTC)
         self._due_s: float | None = None
-        self._last: tuple[Frame | None, bytes] = (None, b"")
 
     def write(self, result: FrameResult) -> None:
         """Take one frame's result."""
@@ -182,9 +161,15 @@ class BatchRecorder:
         if records:
             self._put(records)
 
-    def clip_kept(self, event: str, key: str) -> None:
-        """Note that an event's clip is there."""
+    def clip_kept(self, event: str, key: str, lack: str | None) -> None:
+        """Note that an event's clip is there; `lack`: what of it is not, and why."""
         self._pending.attached.append(Attachment(event=event, clip=key))
+        if lack is not None:
+            self._say(event, cut_short(lack))
+
+    def clip_lost(self, event: str, why: str) -> None:
+        """Note that it will never be there: the event and its alerts say so."""
+        self._say(event, missing(why))
 
     def key(self, kind: str, name: str) -> str:
         """Return the key of a blob of this recording's: `jobs/NAME/RUN/snapshots/abc.jpg`."""
@@ -199,85 +184,52 @@ class BatchRecorder:
         else:
             self._open.add(id_)
         self.events += new
+        wants_clip = new and self._keeping.wants_clip(event, alerted=alerted)
+        if wants_clip:
+            self._promised[id_] = {}
         if self._keeping.events:
             record = event_record(event, id_, labels.pipeline)
-            self._pending.latest["event", id_] = msgspec.structs.replace(
-                record, job=labels.job, run=labels.run
-            )
+            record = msgspec.structs.replace(record, job=labels.job, run=labels.run)
+            self._pending.latest["event", id_] = record
+            if id_ in self._promised:
+                self._promised[id_][id_] = record
             if event.type == "object.appeared" and event.object_id is not None:
                 track = track_record(event, id_, labels.pipeline, self._now)
                 self._pending.latest["track", id_] = msgspec.structs.replace(
                     track, job=labels.job, run=labels.run
                 )
-        self._show(event, id_, frame, wanted=new and self._keeping.wants_picture(event, alerted=alerted))
-        self._clip(event, id_, wanted=new and self._keeping.wants_clip(event, alerted=alerted))
+        wants_picture = new and self._keeping.wants_picture(event, alerted=alerted)
+        self._pictures.see(event, id_, frame, wanted=wants_picture)
+        self._clip(event, id_, wanted=wants_clip)
 
     def _alert(self, result: FrameResult) -> None:
         labels = self._labels
         ours = {"job": labels.job, "run": labels.run}
         for alert in result.alerts:
             self.alerts += 1
-            record = alert_record(alert, self._id(alert.event), self._now, labels.pipeline)
-            self._pending.others.append(msgspec.structs.replace(record, **ours))
+            id_ = self._id(alert.event)
+            record = alert_record(alert, id_, self._now, labels.pipeline)
+            record = msgspec.structs.replace(record, **ours)
+            self._pending.others.append(record)
+            if id_ in self._promised:
+                self._promised[id_][record.id] = record
+
+    def _say(self, event: str, said: str) -> None:
+        for record in self._promised.get(event, {}).values():
+            if isinstance(record, EventRecord):
+                self._pending.latest["event", event] = saying(record, said)
+            else:
+                self._pending.others.append(saying(record, said))
+
+    def _picture_kept(self, event: str, owner: str) -> None:
+        key = self.key("snapshots", f"{owner}.jpg")
+        self._pending.attached.append(Attachment(event=event, snapshot=key))
 
     def _detections(self, result: FrameResult) -> Record:
         labels, file = self._labels, result.frame.file
         record = detections_record(Sight.of(result, labels.run), labels.file, labels.pipeline)
         name = labels.file if file is None else f"{labels.file.rstrip('/')}/{file}"
         return msgspec.structs.replace(record, job=labels.job, file=name)
-
-    def _show(self, event: Event, id_: str, frame: Frame | None, *, wanted: bool) -> None:
-        """Remember the best picture of an event; store it when the event is over."""
-        index = event.snapshot_frame
-        if frame is not None and index == frame.index and (wanted or id_ in self._best):
-            self._best[id_] = _Best(frame)
-            self._best.move_to_end(id_)
-            self._shown[event.object_id, event.region, index] = id_
-            self._thin_out()
-        elif wanted and index is not None:
-            self._follow(event, id_, index)
-        if event.phase == "end" and id_ in self._best:
-            self._keep(id_, self._encoded(self._best.pop(id_)))
-
-    def _follow(self, event: Event, id_: str, index: int) -> None:
-        """Give an event that is over at once the picture of the one that it ends, or that of its object."""
-        places = ((event.object_id, event.region, index), (event.object_id, None, index))
-        owner = next((self._shown[place] for place in places if place in self._shown), None)
-        if owner is None:
-            return
-        if owner in self._best:  # it may come to have a better one
-            self._keep(id_, self._encoded(self._best[owner]))
-        elif owner in self._stored:
-            self._attach(id_, owner)
-
-    def _thin_out(self) -> None:
-        held = [best for best in self._best.values() if best.frame is not None]
-        for best in held[: max(0, len(held) - _HELD)]:
-            self._encoded(best)
-        while len(self._shown) > _SHOWN:
-            self._stored.discard(self._shown.popitem(last=False)[1])
-
-    def _encoded(self, best: _Best) -> bytes:
-        """Return a picture's bytes; several events begin in one frame."""
-        if best.jpeg is None:
-            last, data = self._last
-            if last is not None and last is best.frame:
-                best.jpeg, best.frame = data, None
-            else:
-                frame = best.frame
-                self._last = frame, best.bytes()
-        return best.bytes()
-
-    def _keep(self, id_: str, data: bytes) -> None:
-        self._store(self._picture(id_), data)
-        self._stored.add(id_)
-        self._attach(id_, id_)
-
-    def _attach(self, id_: str, owner: str) -> None:
-        self._pending.attached.append(Attachment(event=id_, snapshot=self._picture(owner)))
-
-    def _picture(self, id_: str) -> str:
-        return self.key("snapshots", f"{id_}.jpg")
 
     def _clip(self, event: Event, id_: str, *, wanted: bool) -> None:
         """Note a clip when its event is over."""

@@ -211,18 +211,22 @@ class Work:
             self._bench.tell(run)
 
     def _cut(self, path: Path, info: SourceInfo, recorder: BatchRecorder) -> int:
-        """Cut the clips of a video's events; return how many there are."""
-        if info.kind != "file" or not recorder.clips:
-            return 0
+        """Cut the clips of a recording's events; return how many there are."""
         blobs = self._bench.blobs
 
-        def take(clip: Wanted, file: Path) -> None:
+        def take(clip: Wanted, file: Path, lack: str | None) -> None:
             key = recorder.key("clips", f"{clip.event}.mp4")
             insist(lambda: blobs.put_file(key, file))
-            recorder.clip_kept(clip.event, key)
+            recorder.clip_kept(clip.event, key, lack)
 
         wanted = [replace(clip, end_s=min(clip.end_s, recorder.last_s)) for clip in recorder.clips]
-        return len(wanted) - cut_clips(path, wanted, self._scratch, take)
+        if info.kind == "file":
+            lost = cut_clips(path, wanted, self._scratch, take)
+        else:
+            lost = {clip.event: f"{info.name} is no video" for clip in wanted}
+        for event, why in lost.items():
+            recorder.clip_lost(event, why)
+        return len(wanted) - len(lost)
 
     def _settle(self, name: str, sums: FileSums) -> None:
         """Call a recording done, when nothing that it gave can be lost any more."""

@@ -75,9 +75,9 @@ def engine_spec(plan: PipelinePlan, beginnings: int = 0) -> PipelineSpec:
 
 
 def is_recording(url: str) -> bool:
-    """Return whether an address is a recording's, which has a beginning to wait for, and no camera's."""
+    """Return whether an address is a recording's or a drawn scene's, which have a beginning to wait for."""
     scheme = scheme_of(url)
-    return scheme == "file" or (scheme is None and not url.startswith("/dev/video"))
+    return scheme in {"file", "synthetic"} or (scheme is None and not url.startswith("/dev/video"))
 
 
 def _steps(running: Running, wanted: WorkerConfig) -> Iterator[Step]:

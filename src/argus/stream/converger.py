@@ -240,13 +240,13 @@ class Converger:
                 self._open_model(name, config)
             engine.add_camera(name, config.cameras[name], held=held, keep_s=_packets_s(name, config))
         elif step.do == "change camera":
-            self._clips.flush(name)
+            self._clips.flush(name, "its camera was changed")
             engine.change_camera(name, config.cameras[name])
         elif step.do == "release camera":
             engine.release(name)
             return
         else:
-            self._clips.flush(name)
+            self._clips.flush(name, "its camera was removed")
             for pipeline in [p for p, plan in self.running.pipelines.items() if plan.camera == name]:
                 self._remove_pipeline(pipeline)
             engine.remove_camera(name)
@@ -265,7 +265,7 @@ class Converger:
     def _keep_packets(self, config: WorkerConfig) -> None:
         for name in self.running.cameras:
             try:
-                self._engine.keep_packets(name, _packets_s(name, config))
+                self._engine.footage.keep(name, _packets_s(name, config))
             except ArgusError as error:
                 self._log.warning("packets.not_kept", camera=name, error=str(error))
 

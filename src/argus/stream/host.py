@@ -27,6 +27,7 @@ from argus.stream.config import PipelinePlan, WorkerConfig, parsed
 from argus.stream.converger import Converger
 from argus.stream.journal import Journal
 from argus.stream.late_blobs import LateBlobs
+from argus.stream.promises import Promises
 from argus.stream.recorder import Desks, Recorder
 from argus.stream.report import WorkerReport
 from argus.stream.reporting import Reporting
@@ -75,11 +76,11 @@ class Host:
         self._blobs = LateBlobs(config.storage.blobs)
         spool = Path(config.storage.spool)
         writer = ResultWriter(config.storage.results, spool)
-        self._scribe = Scribe(writer, Journal(spool / "open-events.jsonl"))
+        self._scribe = Scribe(writer, Journal(spool / "open-events.jsonl"), Promises(spool / "clips"))
         self._pictures = Pictures(self._blobs, self._scribe)
         self._bulletin = Bulletin(config.worker, self._scribe, self._pictures)
         self._engine = Engine(tell=self._bulletin.hear)
-        self._clips = Clips(self._engine, self._blobs, self._scribe)
+        self._clips = Clips(self._engine.footage, self._blobs, self._scribe)
         self._desks = Desks(self._scribe, self._pictures, self._clips)
         self._converger = Converger(self._engine, self._recorder, self._clips)
         self._reporting = Reporting(config.worker, self._engine, self._converger, self._scribe, os.getpid())
@@ -93,13 +94,20 @@ class Host:
         """Its name."""
         return self._config.worker
 
+    @property
+    def looks(self) -> bool:
+        """True when every pipeline that is there has looked at a frame."""
+        members = list(self._engine.members.values())
+        return bool(members) and all(member.counts.processed or member.counts.gated for member in members)
+
     def report(self) -> WorkerReport:
         """Return how the worker is."""
         return self._reporting.report()
 
     def metrics(self) -> bytes:
         """Return its figures in Prometheus' text format."""
-        return samples_of(self._engine, self._converger, self._bulletin, self._scribe, self.report()).render()
+        told, clips = self._scribe, self._clips
+        return samples_of(self._engine, self._converger, self._bulletin, told, clips, self.report()).render()
 
     def listen(self) -> socket.socket:
         """Return the socket to serve at.

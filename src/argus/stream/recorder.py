@@ -130,6 +130,11 @@ class Recorder:
         alerted = {id_ for _, id_ in alerts}
         for alert in result.alerts:
             self.alerts[alert.severity] += 1
+        for event, id_, new in told:
+            if event.phase == "end":
+                self._end_clip(event, id_)
+            if new and self._keeping.wants_clip(event, alerted=id_ in alerted):
+                self._begin_clip(event, id_)
         self._keep(told, alerts)
         for event, id_, new in told:
             if new:
@@ -142,10 +147,6 @@ class Recorder:
                 wanted=self._keeping.wants_picture(event, alerted=grave),
                 grave=grave,
             )
-            if event.phase == "end":
-                self._end_clip(event, id_)
-            if new and self._keeping.wants_clip(event, alerted=grave):
-                self._begin_clip(event, id_)
 
     def _keep(self, told: Sequence[Named], alerts: Sequence[tuple[Alert, str]]) -> None:
         """Hand the records on; they are made elsewhere."""

@@ -9,6 +9,7 @@ from typing import get_args
 from argus.core.metric_registry import Samples
 from argus.core.resources.camera import CameraState
 from argus.stream.bulletin import Bulletin
+from argus.stream.clipping import Clips
 from argus.stream.converger import Converger
 from argus.stream.report import WorkerReport
 from argus.stream.scribe import Scribe
@@ -17,7 +18,12 @@ from argus.vision.engine.status import ModelStatus
 
 
 def samples_of(
-    engine: Engine, converger: Converger, bulletin: Bulletin, scribe: Scribe, report: WorkerReport
+    engine: Engine,
+    converger: Converger,
+    bulletin: Bulletin,
+    scribe: Scribe,
+    clips: Clips,
+    report: WorkerReport,
 ) -> Samples:
     """Return all that a worker has to say now."""
     samples = Samples()
@@ -28,6 +34,8 @@ def samples_of(
     samples.set("argus_storage_backlog_records", scribe.backlog)
     samples.set("argus_storage_dropped_records_total", scribe.dropped)
     samples.set("argus_storage_failing", bool(scribe.problem))
+    samples.set("argus_clips_kept_total", clips.kept)
+    samples.set("argus_clips_lost_total", clips.lost)
     samples.set("argus_uptime_seconds", max(0.0, time.time() - report.started_at.timestamp()))
     return samples
 

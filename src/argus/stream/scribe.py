@@ -16,6 +16,7 @@ import structlog
 from argus.core.errors import ArgusError
 from argus.storage.records import Record
 from argus.stream.journal import Journal
+from argus.stream.promises import Promises
 
 _AT_ONCE: Final = 256
 """Entries that are put together at most."""
@@ -61,18 +62,21 @@ class Writer(Protocol):
 class Scribe:
     """Takes entries from any thread, in order; puts their records to a writer, in a thread of its own."""
 
-    def __init__(self, writer: Writer, journal: Journal) -> None:
-        """Begin with ending what the last worker left open; both become the scribe's."""
+    def __init__(self, writer: Writer, journal: Journal, promises: Promises) -> None:
+        """Begin with ending what the last worker left open; all become the scribe's."""
         self.left_out = 0
         """Entries that found no room while nothing could be written."""
         self._writer = writer
         self._journal = journal
+        self.promises = promises
+        """What entries may ask; for the scribe's thread alone."""
         self._queue: SimpleQueue[Entry | None] = SimpleQueue()
         self._problem = ""
         self._stuck_since_s: float | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="argus-scribe", daemon=True)
         self._queue.put(journal.left)
+        self._queue.put(promises.broken)
         self._thread.start()
 
     @property
@@ -124,7 +128,7 @@ class Scribe:
             records: list[Record] = []
             for entry in entries:
                 try:
-                    records += entry()
+                    records += self.promises.told(entry())
                 except Exception:  # noqa: BLE001 - a defect of ours; the other records are to be kept
                     structlog.get_logger().exception("record.not_made")
             if records:
@@ -144,6 +148,7 @@ class Scribe:
         return entries, False
 
     def _put(self, records: list[Record]) -> None:
+        self.promises.note()
         self._journal.note(records)
         while not self._closing.is_set():
             try:
@@ -158,4 +163,5 @@ class Scribe:
             else:
                 self._problem = ""
                 self._journal.forget(records)
+                self.promises.forget()
                 return

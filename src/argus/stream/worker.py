@@ -7,10 +7,12 @@ that cannot start must say why. What it does is `host`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,11 +21,16 @@ from argus.processes.line import Line
 _PULSE_S: Final = 1.0
 _LAST_S: Final = 3.0
 """After everything was drained: threads that are stuck in a codec or a network must not keep us."""
+_QUIET_S: Final = 10.0
+"""Seconds after which a worker whose cameras give no frames counts as started."""
+_LOOK_S: Final = 0.05
 
 
 def main() -> int:
     """Run a worker to its end; return the exit code: 0 asked to, 2 the config is wrong, 3 begin again."""
     line = Line.from_environment()
+    # Hardly anything that is made at the start is garbage, and to look for it takes a tenth of the start.
+    gc.disable()
     from argus.core.errors import ArgusError, SpecError
     from argus.core.logging import configure_logging
     from argus.stream.config import CONFIG_VARIABLE
@@ -53,14 +60,24 @@ def _work(path: Path, line: Line | None) -> int:
     except BaseException:
         host.drain()
         raise
-    # While the model is being opened, which leaves the interpreter free: the first tracks need it.
-    threading.Thread(target=_load_what_tracks_need, name="argus-load", daemon=True).start()
+    threading.Thread(target=_settle, args=(host,), name="argus-settle", daemon=True).start()
     asyncio.run(_serve(host, listening, line))
     return 0
 
 
-def _load_what_tracks_need() -> None:
+def _settle(host: Any) -> None:
+    """Do what can wait until the first frames were looked at, for which they would have to wait.
+
+    What the tracks of a crowd need takes a third of a second of the interpreter to load.
+    """
+    until_s = time.monotonic() + _QUIET_S
+    while not host.looks and time.monotonic() < until_s:
+        time.sleep(_LOOK_S)
     import scipy.optimize  # noqa: F401
+
+    # What is there by now stays for good: no collection need look at it again.
+    gc.freeze()
+    gc.enable()
 
 
 async def _serve(host: Any, listening: Any, line: Line | None) -> None:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import av
 import cv2
@@ -21,7 +20,10 @@ from numpy.typing import NDArray
 
 from argus.core.frame import Channels, Image
 from argus.vision.picture_layout import Window, turn_of
+from argus.vision.picture_planes import EXPANDED, LAYOUTS, Layout, arrays_of, pixels_of, resize
 from argus.vision.scaling import converted, room
+
+_FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
 
 
 class ArrayPicture:
@@ -105,7 +107,7 @@ class PlanarPicture:
     def part(self, x: int, y: int, width: int, height: int) -> PlanarPicture:
         """Return the rectangle whose top left pixel is (`x`, `y`), as seen, as a picture of its own.
 
-        Nothing is converted or copied yet. Where the format has a plane layout in `_LAYOUTS` and the
+        Nothing is converted or copied yet. Where the format has a layout in `picture_planes` and the
         rectangle begins and ends on whole colour samples (even columns and rows, for 4:2:0), its pixels
         come from the planes; any other is cut from the full BGR, made when its pixels are asked for.
 
@@ -135,14 +137,14 @@ class PlanarPicture:
         height, width = planes[0].shape
         cut = av.VideoFrame(width, height, self._frame.format.name)
         cut.colorspace, cut.color_range = self._colours
-        for source, target in zip(planes, _arrays(cut, layout), strict=True):
+        for source, target in zip(planes, arrays_of(cut, layout), strict=True):
             np.copyto(target, source)
         return self._turn.apply(converted(cut, width, height, "bgr24"))
 
     def resized(self, width: int, height: int, channels: Channels = "rgb") -> Image:
         """Return a new (height, width, 3) or (height, width) picture, bilinear.
 
-        Formats with a plane layout of their own in `_LAYOUTS` are resized plane by plane; whatever
+        Formats with a layout in `picture_planes` are resized plane by plane; whatever
         else the decoder gave is left to swscale.
         """
         _expect_size(width, height)
@@ -155,16 +157,16 @@ class PlanarPicture:
         """Return lying sides as seen, and the other way round."""
         return (height, width) if self._turn.swap else (width, height)
 
-    def _layout(self) -> _Layout | None:
+    def _layout(self) -> Layout | None:
         upside_down = any(plane.line_size < 0 for plane in self._frame.planes)
-        return None if upside_down else _LAYOUTS.get(self._frame.format.name)
+        return None if upside_down else LAYOUTS.get(self._frame.format.name)
 
     def _planes(self) -> list[NDArray[Any]] | None:
         """Return what of each plane this picture shows; None where it is not to be had from them."""
         layout = self._layout()
         if layout is None:
             return None
-        planes = _arrays(self._frame, layout)
+        planes = arrays_of(self._frame, layout)
         if self._whole is None:
             return planes
         window = self._turn.undone(self._window, *self._seen(self._frame.width, self._frame.height))
@@ -175,7 +177,7 @@ class PlanarPicture:
         width: int,
         height: int,
         channels: Channels,
-        layout: _Layout | None,
+        layout: Layout | None,
         planes: list[NDArray[Any]] | None,
     ) -> Image:
         if layout is None or planes is None:
@@ -188,14 +190,14 @@ class PlanarPicture:
             return self._luma(planes[0], width, height)
         small = room(layout.small, width, height)
         small.colorspace, small.color_range = self._colours
-        targets = [_pixels(plane, layout.sample) for plane in small.planes]
-        _resize(planes[0], targets[0])
+        targets = [pixels_of(plane, layout.sample) for plane in small.planes]
+        resize(planes[0], targets[0])
         if layout.interleaved:
             half = cv2.resize(planes[1], targets[1].shape[::-1], interpolation=cv2.INTER_LINEAR)
             cv2.split(half.reshape(*targets[1].shape, 2), targets[1:])
         else:
             for source, target in zip(planes[1:], targets[1:], strict=True):
-                _resize(source, target)
+                resize(source, target)
         if channels == "gray":
             bgr = converted(small, width, height, "bgr24")
             return cast("Image", cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY))
@@ -204,64 +206,7 @@ class PlanarPicture:
     def _luma(self, plane: NDArray[Any], width: int, height: int) -> Image:
         small = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
         full_range = self._colours[1] == _FULL_RANGE or self._frame.format.name.startswith("yuvj")
-        return cast("Image", small if full_range else cv2.LUT(small, _EXPANDED))
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """How the planes of a pixel format lie in memory, and the format of the small frame made of them."""
-
-    small: str
-    luma: bool
-    """True where the first plane is 8-bit brightness."""
-    sample: type[np.uint8 | np.uint16] = np.uint8
-    interleaved: bool = False
-    """True where the second plane holds both colours by turns."""
-
-
-_EIGHT_BIT = _Layout("yuv420p", luma=True)
-_INTERLEAVED = _Layout("yuv420p", luma=True, interleaved=True)
-_SIXTEEN_BIT = _Layout("yuv420p10le", luma=False, sample=np.uint16)
-
-# A small frame of 4:2:2 becomes 4:2:0, for swscale is fast with that and what is lost is half the
-# height of colours that lack half their width already. 4:4:4 keeps all its colour: photographs and
-# screens are stored so for the sake of their coloured edges.
-_LAYOUTS = {
-    "yuv420p": _EIGHT_BIT,
-    "yuvj420p": _Layout("yuvj420p", luma=True),
-    "yuv422p": _EIGHT_BIT,
-    "yuvj422p": _Layout("yuvj420p", luma=True),
-    "yuv444p": _Layout("yuv444p", luma=True),
-    "yuvj444p": _Layout("yuvj444p", luma=True),
-    "nv12": _INTERLEAVED,
-    "yuv420p10le": _SIXTEEN_BIT,
-}
-
-_FULL_RANGE = 2  # AVCOL_RANGE_JPEG
-# 16..235 of limited range to 0..255, as ITU-R BT.601 and BT.709 define it for 8 bits.
-_EXPANDED = np.clip(np.round((np.arange(256) - 16) * 255.0 / 219.0), 0, 255).astype(np.uint8)
-
-
-def _pixels(plane: Any, sample: type[np.uint8 | np.uint16] = np.uint8) -> NDArray[Any]:
-    """Return the plane as an array (h, w) without its padding; a view."""
-    strides = (plane.line_size, np.dtype(sample).itemsize)
-    return np.ndarray((plane.height, plane.width), sample, plane, 0, strides)
-
-
-def _arrays(frame: av.VideoFrame, layout: _Layout) -> list[NDArray[Any]]:
-    """Return the planes as arrays (h, w), or (h, w, 2) of two colours by turns; views."""
-    if layout.interleaved:
-        return [_pixels(frame.planes[0]), _pairs(frame.planes[1])]
-    return [_pixels(plane, layout.sample) for plane in frame.planes]
-
-
-def _pairs(plane: Any) -> NDArray[np.uint8]:
-    """Return a plane of two colours by turns as an array (h, w, 2); a view."""
-    return np.ndarray((plane.height, plane.width, 2), np.uint8, plane, 0, (plane.line_size, 2, 1))
-
-
-def _resize(source: NDArray[Any], target: NDArray[Any]) -> None:
-    cv2.resize(source, target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
+        return cast("Image", small if full_range else cv2.LUT(small, EXPANDED))
 
 
 def _read_only(pixels: Image) -> Image:

@@ -18,8 +18,9 @@ from argus.core.errors import SpecError
 from argus.core.frame import Frame
 from argus.core.resources.pipeline import EventType, PipelineSpec
 from argus.vision.alerts import Alerts, HeldBack
-from argus.vision.crowds import Counted, CrowdAreas, Gathering
+from argus.vision.crowds import CrowdAreas
 from argus.vision.events import EventLog, Moment
+from argus.vision.gatherings import Gatherings
 from argus.vision.lines import Crossing, Lines
 from argus.vision.objects import ObjectTable, Slots, widened
 from argus.vision.results import Alert, Event
@@ -67,7 +68,7 @@ class Rules:
         self._zones: Zones | None = None
         self._lines: Lines | None = None
         self._crowds: CrowdAreas | None = None
-        self._gatherings = {name: Gathering(crowd, lost_after_s) for name, crowd in spec.crowds.items()}
+        self._gatherings = Gatherings(spec.crowds, self._log, self._alerts, lost_after_s)
         self._best: NDArray[np.float64] = np.full((len(spec.zones) + 1, self._objects.capacity), np.inf)
         self._best_s: NDArray[np.float64] = np.zeros(self._best.shape)
 
@@ -102,7 +103,7 @@ class Rules:
                 if tracked
                 else self._crowds.untracked(detections, frame.width, frame.height)
             )
-            counts |= self._gather(counted, now)
+            counts |= self._gatherings.step(counted, now)
         events = self._log.take()
         self._told = bool(events)
         return events, self._alerts.step(events, now.time_s) if events else (), counts
@@ -237,31 +238,6 @@ class Rules:
                 if key in self._slot_of:
                     facts = self._last_facts(key, slot) | self._sight(slot, now)
                     self._log.update(key, **facts)
-
-    def _gather(self, counted: Counted, now: Moment) -> dict[str, int]:
-        counts = dict(zip(self._gatherings, np.count_nonzero(counted.inside, axis=1).tolist(), strict=True))
-        for number, (name, gathering) in enumerate(self._gatherings.items()):
-            change = gathering.step(counts[name], now.time_s)
-            if change is None:
-                continue
-            place: dict[str, Any] = {"region": name, "region_kind": "crowd"}
-            sight = {
-                "count": gathering.most,
-                "xyxy": counted.around(number),
-                "snapshot_frame": now.frame,
-            }
-            if change == "formed":
-                assert gathering.since_s is not None
-                grave = self._alerts.severity("crowd.formed", name, None)
-                self._log.start(
-                    ("crowd", name), now, "crowd.formed", gathering.since_s, severity=grave, **place, **sight
-                )
-            elif change == "grown":
-                self._log.update(("crowd", name), **sight)
-            else:
-                self._log.end(("crowd", name), gathering.last_s)
-                self._instant(now, "crowd.dispersed", gathering.last_s, place | {"count": gathering.most})
-        return counts
 
     def _start(self, key: _Key, row: int, now: Moment, start_s: float, place: dict[str, Any]) -> None:
         type_, _, slot = key

@@ -25,7 +25,7 @@ from argus.core.frame import Frame
 from argus.flow.nodes.frame_detections import FrameDetections
 from argus.flow.nodes.player import Player
 from argus.flow.nodes.recorder import Recorder
-from argus.flow.recording import read_recording, topics_of
+from argus.flow.replaying import read_recording, topics_of
 from argus.vision.pictures import ArrayPicture
 from tests.flow.nodes.driving import Bench, on_bench
 from tests.sources.settling import comes_true

@@ -152,6 +152,7 @@ def test_zones_tell_the_events_of_a_pipeline(found: list[FrameDetections], frame
         for frame, objects in zip(frames, found, strict=True):
             expected += pipeline.process(frame, objects).events
             zones.give(objects, "detector->zones", index=frame.index, time_s=frame.time_s)
+    expected += pipeline.finish()
     told = events_of(zones)
     kind = ("type", "phase", "object", "class", "start")
     assert [tuple(e[k] for k in kind) for e in told] == [
@@ -162,6 +163,28 @@ def test_zones_tell_the_events_of_a_pipeline(found: list[FrameDetections], frame
     counts = [s.value for s in zones.sent if s.output == "counts"]
     assert len(counts) == len(frames)
     assert set(counts[0]) == {"restricted", "road"}
+
+
+def test_zones_end_what_goes_on_when_their_node_ends(found: list[FrameDetections]) -> None:
+    with on_bench(Zones(), zones=PLAZA_ZONES) as zones:
+        for index, objects in enumerate(found):
+            zones.give(objects, "detector->zones", source="a" if index % 2 else "b", time_s=index / 15)
+    told = events_of(zones)
+    begun = {e["id"] for e in told if e["phase"] == "start"}
+    ended = [e["id"] for e in told if e["phase"] == "end"]
+    assert begun
+    assert begun <= set(ended)
+    assert len(ended) == len(set(ended))
+    assert {e["end"] for e in zones.sent[-1].value} == {None}
+
+
+def test_zones_end_what_goes_on_when_they_are_drawn_anew(found: list[FrameDetections]) -> None:
+    with on_bench(Zones(), zones=PLAZA_ZONES) as zones:
+        for index in range(30):
+            zones.give(found[index], "detector->zones", index=index, time_s=index / 15)
+        begun = {e["id"] for e in events_of(zones) if e["phase"] == "start"}
+        zones.change(zones={})
+        assert begun == {e["id"] for e in events_of(zones) if e["phase"] == "end" and e["id"] in begun}
 
 
 def test_zones_take_ids_that_are_there_already(found: list[FrameDetections], frames: list[Frame]) -> None:

@@ -19,10 +19,12 @@ from argus.core.resources.pipeline import AlertSpec, PipelineSpec
 from argus.core.resources.regions import CrowdSpec, LineSpec, ZoneSpec
 from argus.core.resources.spec import Spec
 from argus.core.resources.track import TrackSpec
+from argus.flow.channels.protocol import ChannelClosed
 from argus.flow.node import ConsumerNode
 from argus.flow.nodes.frame_detections import size_of
 
 if TYPE_CHECKING:
+    from argus.vision.results import Event
     from argus.vision.rules import Rules
     from argus.vision.tracking.protocol import Tracker
     from argus.vision.vocabulary import Vocabulary
@@ -35,7 +37,8 @@ class Zones(ConsumerNode):
     """Takes `Detections` and sends the events of each frame that has some, as a list of dicts.
 
     An event that is also an alert says so under `alert`. By `counts` it sends how many objects are in each
-    region, for every frame. Detections without track ids are tracked here.
+    region, for every frame. Detections without track ids are tracked here. Events that go on when the node
+    ends, or is told other params, are sent once more: `phase` is `end`, and `end` None, for nobody left.
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("out", "counts")
@@ -105,7 +108,7 @@ class Zones(ConsumerNode):
         raised = {id(alert.event): alert for alert in alerts}
         told = []
         for event in events:
-            one = event.to_json() | {"phase": event.phase}
+            one = _told(event)
             alert = raised.get(id(event))
             if alert is not None:
                 one["alert"] = {
@@ -116,7 +119,21 @@ class Zones(ConsumerNode):
 
     def on_params(self, changed: frozenset[str]) -> None:
         """Begin anew, with nobody in view."""
-        self._sources = {}
+        self._finish()
+
+    def teardown(self) -> None:
+        """Tell the last of what goes on."""
+        self._finish()
+
+    def _finish(self) -> None:
+        sources, self._sources = self._sources, {}
+        for source, watched in sources.items():
+            still_open = watched.rules.finish()
+            try:
+                if still_open:
+                    self.send([_told(event) for event in still_open])
+            except ChannelClosed:
+                self.log.warning("zones.ends_not_sent", source=source, events=len(still_open))
 
     def _of(self, source: str) -> _Watched:
         if source not in self._sources:
@@ -133,6 +150,10 @@ class Zones(ConsumerNode):
             )
             self._sources[source] = _Watched(rules, load_tracker(track), Vocabulary())
         return self._sources[source]
+
+
+def _told(event: Event) -> dict[str, Any]:
+    return event.to_json() | {"phase": event.phase}
 
 
 @dataclass(frozen=True, slots=True)

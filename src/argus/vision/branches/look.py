@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import numpy as np
 
 from argus.core.detections import Detections
 from argus.core.frame import Frame
+from argus.core.geometry import iou_matrix
 from argus.vision.branches.choosing import Candidate
 from argus.vision.branches.finding import Box, Finding
 from argus.vision.branches.lane import Answer, Lane, Named, Request
@@ -23,6 +25,9 @@ MOST_BELOW = 32
 
 Place = tuple[int, ...]
 """Where a finding stands among those of its look: by turns the number of a branch and of the row it saw."""
+
+_SAME: Final = 0.5
+"""Overlap from which a box of a later frame is the object that was looked at, where nothing tracks."""
 
 
 class Look:
@@ -158,3 +163,23 @@ def box_at(detections: Detections, row: int) -> Box:
     """Return one box as plain numbers."""
     x1, y1, x2, y2 = detections.xyxy[row].tolist()
     return x1, y1, x2, y2
+
+
+def candidate_of(
+    detections: Detections, frame: Frame, row: int, good: float, track: int | None = None
+) -> Candidate:
+    """Return a detection as what may be looked at; `track` None: by the id that it has."""
+    if track is None:
+        assert detections.track_id is not None
+        track = int(detections.track_id[row])
+    return Candidate(track, frame, box_at(detections, row), int(detections.class_id[row]), float(good))
+
+
+def row_of(candidate: Candidate, detections: Detections) -> int | None:
+    """Return the row that shows the object that was looked at in an earlier frame."""
+    if not len(detections):
+        return None
+    overlap = iou_matrix(np.array([candidate.xyxy], np.float32), detections.xyxy)[0]
+    overlap[detections.class_id != candidate.class_id] = 0
+    best = int(np.argmax(overlap))
+    return best if overlap[best] >= _SAME else None

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from argus.core.detections import Detections
 from argus.core.frame import Frame
-from argus.core.geometry import iou_matrix
 from argus.core.resources.pipeline import BranchSpec
 from argus.vision.branches.choosing import (
     RETRY_S,
@@ -27,16 +26,13 @@ from argus.vision.branches.choosing import (
 )
 from argus.vision.branches.finding import Finding
 from argus.vision.branches.lanes import BranchLanes
-from argus.vision.branches.look import Look, box_at, clip
+from argus.vision.branches.look import Look, candidate_of, clip, row_of
+from argus.vision.branches.memory import Memory
 from argus.vision.branches.plan import Branch, close_branches, open_branches
 from argus.vision.branches.waiting import Waiting
 
 REMEMBER_S: Final = 0.5
 """What is known of an object is kept so much longer than its tracker keeps it, for its last event."""
-_SWEEP_S: Final = 1.0
-_SAME: Final = 0.5
-"""Overlap from which a box of a later frame is the object that was looked at, where nothing tracks."""
-
 Findings = Mapping[int, tuple[Finding, ...]]
 """Row of a frame's detections → what is known of that object; rows of which nothing is known are left out."""
 
@@ -93,13 +89,8 @@ class Branches:
         self._lanes = lanes
         self._wait = wait
         self._roots = tuple(_Root(branch) for branch in open_branches(specs, lanes))
-        self._known: dict[int, dict[str, tuple[Finding, ...]]] = {}
-        """Track → name of the branch at the top → what it and those below it found out."""
-        self._told: dict[int, tuple[Finding, ...]] = {}
-        """The same in one row per track, for every frame to take from."""
-        self._seen_s: dict[int, float] = {}
+        self._memory = Memory([root.branch.path for root in self._roots])
         self._now_s = 0.0
-        self._swept_s = 0.0
         self._steps = 0
         self._under_way: dict[Look, _Root] = {}
         self._ended: deque[Look] = deque()
@@ -115,7 +106,7 @@ class Branches:
 
     def known(self, track: int) -> tuple[Finding, ...]:
         """Return what is known of a track, which may have left the picture a moment ago."""
-        return self._told.get(track, ())
+        return self._memory.told.get(track, ())
 
     def step(self, frame: Frame, detections: Detections, *, lost_after_s: float = 2.0) -> Findings:
         """Take the next frame into account; return what is known of the objects in it.
@@ -143,9 +134,9 @@ class Branches:
             if due or len(root.waiting):
                 self._ask(root, due)
         tracks: list[int] = ids.tolist()
-        self._seen_s.update(dict.fromkeys(tracks, frame.time_s))
+        self._memory.see(tracks, frame.time_s)
         self._take_in()
-        told = self._told
+        told = self._memory.told
         return {row: told[track] for row, track in enumerate(tracks) if track in told} if told else {}
 
     def finish(self) -> None:
@@ -191,7 +182,7 @@ class Branches:
         if root.branch.spec.crop:
             good *= 1 - np.minimum(hidden_share(rows, clipped), 1)
         for row, value in zip(rows.tolist(), good.tolist(), strict=True):
-            root.chooser.offer(_candidate(detections, frame, row, value))
+            root.chooser.offer(candidate_of(detections, frame, row, value))
 
     def _goodness(
         self,
@@ -249,11 +240,7 @@ class Branches:
                 elif track not in root.chooser:
                     self._counts.dropped += 1
                 else:
-                    known = self._known.setdefault(track, {})
-                    kept = [f for f in known.get(root.branch.path, ()) if f.branch in look.not_due]
-                    known[root.branch.path] = (*look.findings, *kept)
-                    in_order = (known.get(one.branch.path, ()) for one in self._roots)
-                    self._told[track] = tuple(finding for found in in_order for finding in found)
+                    self._memory.take(track, root.branch.path, look.findings, look.not_due)
 
     def _answered(self) -> list[Look]:
         if self._wait:
@@ -270,18 +257,10 @@ class Branches:
 
     def _forget(self, unseen_s: float) -> None:
         """Once a second forget who was given up."""
-        now_s = self._now_s
-        if 0 <= now_s - self._swept_s < _SWEEP_S:
-            return
-        self._swept_s = now_s
-        gone = [track for track, at in self._seen_s.items() if not abs(now_s - at) <= unseen_s]
-        for root in self._roots:
+        gone = self._memory.sweep(self._now_s, unseen_s)
+        for root in self._roots if gone else ():
             root.chooser.forget(gone)
-        for track in gone:
-            del self._seen_s[track]
-            self._known.pop(track, None)
-            self._told.pop(track, None)
-            for root in self._roots:
+            for track in gone:
                 root.looks_at.pop(track, None)
 
     def _without_tracks(self, frame: Frame, detections: Detections) -> Findings:
@@ -295,35 +274,16 @@ class Branches:
             if len(rows):
                 good = self._goodness(root, frame, detections, clipped, rows)
                 pairs = zip(rows.tolist(), good.tolist(), strict=True)
-                self._ask(root, [_candidate(detections, frame, row, g, row) for row, g in pairs])
+                self._ask(root, [candidate_of(detections, frame, row, g, row) for row, g in pairs])
         found: dict[int, list[Finding]] = {}
         for look in self._answered():
             root = self._under_way.pop(look)
             self._count(look)
             for candidate in look.candidates:
                 root.waiting.arrived(candidate)
-                row = candidate.track if candidate.frame is frame else _same(candidate, detections)
+                row = candidate.track if candidate.frame is frame else row_of(candidate, detections)
                 if row is None:
                     self._counts.dropped += 1
                 else:
                     found.setdefault(row, []).extend(look.findings)
         return {row: tuple(findings) for row, findings in sorted(found.items()) if findings}
-
-
-def _candidate(
-    detections: Detections, frame: Frame, row: int, good: float, track: int | None = None
-) -> Candidate:
-    if track is None:
-        assert detections.track_id is not None
-        track = int(detections.track_id[row])
-    return Candidate(track, frame, box_at(detections, row), int(detections.class_id[row]), float(good))
-
-
-def _same(candidate: Candidate, detections: Detections) -> int | None:
-    """Return the row that shows the object that was looked at in an earlier frame."""
-    if not len(detections):
-        return None
-    overlap = iou_matrix(np.array([candidate.xyxy], np.float32), detections.xyxy)[0]
-    overlap[detections.class_id != candidate.class_id] = 0
-    best = int(np.argmax(overlap))
-    return best if overlap[best] >= _SAME else None

@@ -34,7 +34,8 @@ class Clip:
 class ClipUnavailable(ArgusError):
     """Nothing of what was asked for is kept, or not yet."""
 
-    def __init__(self, message: str, *, early: bool = False) -> None:
+    def __init__(self, message: str, *, come_to_s: float | None = None) -> None:
         super().__init__(message)
-        self.early = early
-        """True where the stream has not come as far as the clip's end: the same call works later."""
+        self.come_to_s = come_to_s
+        """How far the stream has come where that is short of the clip's end: the same call works later, and
+        one up to there now. None: nothing is gained by waiting."""

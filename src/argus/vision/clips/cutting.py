@@ -41,7 +41,7 @@ class _Span:
 
 
 def cut(pieces: Sequence[Piece], start_s: float, end_s: float, path: Path, camera: str) -> Clip:
-    """Write the pictures from `start_s` to `end_s`; see `Engine.cut_clip`.
+    """Write the pictures from `start_s` to `end_s`; see `argus.vision.engine.footage.Footage.cut`.
 
     Args:
         pieces: What is kept, the oldest connection first.
@@ -67,7 +67,7 @@ def cut(pieces: Sequence[Piece], start_s: float, end_s: float, path: Path, camer
         raise ClipUnavailable(
             f"camera {camera}: its stream has come to {newest.end_s:.2f} s, and the clip lasts to "
             f"{end_s:.2f} s: ask again later",
-            early=True,
+            come_to_s=newest.end_s,
         )
     span = max(spans, key=lambda one: one.overlap_s(start_s, end_s))
     if span.overlap_s(start_s, end_s) < -_SLACK_S:

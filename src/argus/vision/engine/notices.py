@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import structlog
+
 from argus.core.resources.pipeline import EventType
 from argus.vision.events import event_id
 from argus.vision.health import HealthPicture
@@ -30,6 +32,20 @@ class Notice:
 
 
 Tell = Callable[[Notice], None]
+
+
+def unharmed(tell: Tell | None) -> Tell:
+    """Return what passes a notice on; whoever hears it cannot hurt the camera that it speaks of."""
+
+    def told(notice: Notice) -> None:
+        if tell is None:
+            return
+        try:
+            tell(notice)
+        except Exception:  # noqa: BLE001 - it is called from decoding threads, which must go on
+            structlog.get_logger().exception("engine.notice_not_heard", camera=notice.camera)
+
+    return told
 
 
 class Facts:

@@ -148,7 +148,7 @@ class Overseer:
                 return
             full = member.look
             engine.lanes.attach(member, LaneSpec(model_at(rung, full.model), full.appearance))
-            engine.set_rate(member, rung.fps)
+            engine.camera_lives.set_rate(member, rung.fps)
             down = rung.index > member.rung.index
             member.rung = rung
             reason = member.ladder.reason if member.ladder is not None else ""

@@ -90,7 +90,7 @@ class Pipelines:
             look = member.look if spec.detect == member.spec.detect else engine.look_of(spec)
             engine.lanes.attach(member, look)
             member.respec(spec, look)
-            engine.set_rate(member, spec.fps)
+            engine.camera_lives.set_rate(member, spec.fps)
             self._cast_shadow(member)
             return
         with engine.changing:
@@ -131,7 +131,7 @@ class Pipelines:
         return make_member(
             name,
             spec,
-            engine.camera(camera),
+            engine.camera_lives.get(camera),
             listener,
             look=engine.look_of(spec),
             branch_lanes=engine.branch_lanes,

@@ -14,11 +14,40 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from argus.core.urls import scheme_of
+from argus.core.errors import SourceUnreachable
+from argus.core.urls import mask_url, scheme_of
 
 _PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _OPTIONS: Final = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: argus\r\n\r\n"
 _LONGEST_LINE: Final = 4096
+_KNOCK_S: Final = 0.7
+"""How long an address may take to say that somebody is there, before a stream is opened again."""
+_KNOCKS: Final = 8
+"""After so many unanswered knocks the stream is opened all the same: some answer slowly."""
+
+
+class Knocking:
+    """Knocks at one stream's address, one time after the other; used by the stream's thread."""
+
+    def __init__(self, url: str) -> None:
+        """Begin without a knock."""
+        self._url = url
+        self._unanswered = 0
+
+    def expect_somebody(self) -> None:
+        """Knock; return where it is worth opening the stream.
+
+        Raises:
+            SourceUnreachable: nobody answers.
+        """
+        if knock(self._url, _KNOCK_S):
+            self._unanswered = 0
+            return
+        self._unanswered = (self._unanswered + 1) % _KNOCKS
+        if self._unanswered:
+            raise SourceUnreachable(
+                f"{mask_url(self._url)} does not answer: check its power and network, then the address"
+            )
 
 
 def knock(url: str, timeout_s: float) -> bool:

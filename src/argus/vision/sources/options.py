@@ -29,7 +29,8 @@ class SourceOptions:
     """How long a server may be silent, at the opening and later. Shorter notices sooner that a
     camera is gone; longer rides out bad networks."""
     loop: bool = False
-    """Begin again at the end, with time and index going on (files, pictures)."""
+    """Begin again at the end, with time and index going on (files, pictures; for recordings on a server see
+    `Hub`)."""
     transport: Literal["tcp", "udp"] = "tcp"
     """How RTSP carries its packets."""
     interval_s: float = 1.0

@@ -19,40 +19,17 @@ from typing import Final
 import structlog
 
 from argus.core.errors import ArgusError, SourceError, SourceUnreachable, SourceUnreadable
-from argus.core.frame import Frame
 from argus.core.urls import mask_url, mask_urls
-from argus.vision.clips.ring import PacketRing, Tap
-from argus.vision.sources.knocking import knock
-from argus.vision.sources.protocol import Source, SourceInfo
+from argus.vision.clips.ring import PacketRing
+from argus.vision.sources.connection import Connection
+from argus.vision.sources.knocking import Knocking
+from argus.vision.sources.protocol import SourceInfo
 from argus.vision.sources.reconnecting import Retries
 from argus.vision.sources.sharing import Open, Standing, StreamCounts, StreamReader, StreamSpec
+from argus.vision.sources.timeline import TimeLine
 
-_KNOCK_S: Final = 0.7
-"""How long an address may take to say that somebody is there, before a stream is opened again."""
-_KNOCKS: Final = 8
-"""After so many unanswered knocks the stream is opened all the same: some answer slowly."""
 _LEFT: Final = 2
 """Threads of one stream that may be left to themselves at once; with more it waits for one to end."""
-_CLOSING_S: Final = 5.0
-_BEHIND_S: Final = 1.0
-"""A played recording that is so late goes on from where it is."""
-
-
-class _Connection:
-    """One thread's time with the stream, and what it is doing since when."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.source: Source | None = None
-        self.tap: Tap | None = None
-        self.left = False
-        self.thread: threading.Thread | None = None
-        self._clock = clock
-        self.phase = "open"
-        self.since_s = clock()
-
-    def enter(self, phase: str) -> None:
-        self.since_s = self._clock()
-        self.phase = phase
 
 
 class SharedStream:
@@ -67,27 +44,20 @@ class SharedStream:
         """The last seconds of it as they were sent, where anybody wants them."""
         self._open = open_
         self._clock = clock
-        self._readers: tuple[StreamReader, ...] = ()
+        self.readers: tuple[StreamReader, ...] = ()
+        """Who reads it; replaced as a whole."""
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._stopping = False
         self._recording = False
         self._ended: tuple[SourceError | None] | None = None
         self._retries = Retries(spec.reconnect)
-        self._random = random.Random()  # noqa: S311 - spreads reconnections, no secret
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._threads: list[threading.Thread] = []
-        self._knocked = 0
+        self._knocking = Knocking(spec.url)
         self._said = ""
-        self._first_s: float | None = None
-        self._next_index = 0
-        self._last_s = 0.0
+        self._line = TimeLine()
         self._log = structlog.get_logger().bind(source=mask_url(spec.url))
-
-    @property
-    def readers(self) -> tuple[StreamReader, ...]:
-        """Who reads it."""
-        return self._readers
 
     @property
     def threads(self) -> int:
@@ -101,7 +71,7 @@ class SharedStream:
         tried again for who comes now. Not after the last reader was struck: that is `Hub`'s to see.
         """
         with self._lock:
-            self._readers = (*self._readers, reader)
+            self.readers = (*self.readers, reader)
             if not held:
                 self.begin()
             return Standing(self.info, self._ended)
@@ -128,8 +98,8 @@ class SharedStream:
     def strike(self, reader: StreamReader) -> int:
         """Give a reader nothing more; return how many are left. After the last one `close` is due."""
         with self._lock:
-            self._readers = tuple(r for r in self._readers if r is not reader)
-            left = len(self._readers)
+            self.readers = tuple(r for r in self.readers if r is not reader)
+            left = len(self.readers)
             self._stopping = self._stopping or not left
         return left
 
@@ -144,7 +114,7 @@ class SharedStream:
 
     def retune(self) -> None:
         """Ask the source for as many frames as its most demanding reader wants."""
-        wanted = [reader.fps for reader in self._readers]
+        wanted = [reader.fps for reader in self.readers]
         fps = None if None in wanted else max((f for f in wanted if f is not None), default=None)
         connection = self._connection
         if connection is not None and connection.source is not None:
@@ -172,10 +142,7 @@ class SharedStream:
             return
         if self._recording and not self.spec.paced:
             return  # it may well work for long between two frames that are wanted; and it would begin anew
-        timeout_s = self.spec.options.timeout_s
-        limits = {"open": 5 * timeout_s + _CLOSING_S, "read": 2 * timeout_s + _CLOSING_S, "close": _CLOSING_S}
-        limit_s = limits.get(connection.phase)
-        if limit_s is None or self._clock() - connection.since_s <= limit_s:
+        if not connection.is_stuck(self.spec.options.timeout_s):
             return
         self._threads = [t for t in self._threads if t.is_alive()]
         if len(self._threads) > _LEFT:
@@ -184,14 +151,14 @@ class SharedStream:
         connection.left = True
         self.counts.left += 1
         error = SourceUnreachable(f"{mask_url(self.spec.url)} does not come back from `{connection.phase}`")
-        for reader in self._readers:
+        for reader in self.readers:
             reader.disconnected(error, 0.0)
         with self._lock:
             self._begin()
 
     def _begin(self) -> None:
         before = self._connection
-        connection = _Connection(self._clock)
+        connection = Connection(self._clock)
         connection.thread = threading.Thread(
             target=self._run,
             args=(connection, None if before is None or before.left else before.thread),
@@ -202,7 +169,7 @@ class SharedStream:
         self._threads.append(connection.thread)
         connection.thread.start()
 
-    def _run(self, connection: _Connection, before: threading.Thread | None) -> None:
+    def _run(self, connection: Connection, before: threading.Thread | None) -> None:
         if before is not None:
             before.join()  # it has given the stream up, and may still be saying so
         try:
@@ -214,29 +181,24 @@ class SharedStream:
             self._log.exception("source.failed")
             self._end(connection, SourceUnreachable(f"{mask_url(self.spec.url)}: {error!r}"))
 
-    def _wanted(self, connection: _Connection) -> bool:
+    def _wanted(self, connection: Connection) -> bool:
         return not self._stopping and not connection.left
 
-    def _connect(self, connection: _Connection) -> bool:
+    def _connect(self, connection: Connection) -> bool:
         """Open, read to the end, and wait; return whether to go on."""
-        for reader in self._readers:
+        for reader in self.readers:
             reader.connecting()
-        error: SourceError | None = None
-        try:
-            self._read(connection)
-        except SourceError as raised:
-            error = raised
-        finally:
-            self._close(connection)
+        error = self._play(connection)
         if not self._wanted(connection):
             return False
         never_opened = self.counts.connections == 0
-        if self._recording or (never_opened and not self.spec.insists):
+        over = self._recording and not self.spec.options.loop
+        if over or (never_opened and not self.spec.insists):
             return self._end(connection, error)
         error = error or SourceUnreachable(f"{mask_url(self.spec.url)} ended: check what the camera is doing")
         self.counts.breaks += 1
-        delay_s = self._retries.failed(error, self._random.random())
-        for reader in self._readers:
+        delay_s = self._retries.failed(error, random.random())  # noqa: S311 - spreads reconnections, no secret
+        for reader in self.readers:
             reader.disconnected(error, delay_s)
         # A camera that is gone for a week is tried every second: said is what is new.
         say = self._log.debug if str(error) == self._said else self._log.info
@@ -244,28 +206,38 @@ class SharedStream:
         say("source.disconnected", error=str(error), retry_in_s=delay_s and round(delay_s, 2))
         if delay_s is None:
             return self._end(connection, error)
-        connection.enter("wait")
-        self._wake.wait(delay_s)
-        if not self._stopping:
-            self._wake.clear()
+        self._pause(connection, delay_s)
         return True
 
-    def _end(self, connection: _Connection, error: SourceError | None) -> bool:
+    def _play(self, connection: Connection) -> SourceError | None:
+        """Open and read to the end, again and again where that is wanted; return what broke it off."""
+        again = True
+        while again and self._wanted(connection):
+            before = self.counts.decoded
+            try:
+                self._read(connection)
+            except SourceError as error:
+                return error
+            finally:
+                self._close(connection)
+            # Files begin again by themselves; this is for recordings on a server.
+            again = self._recording and self.spec.options.loop and self.counts.decoded > before
+        return None
+
+    def _end(self, connection: Connection, error: SourceError | None) -> bool:
         with self._lock:
             if connection.left:
                 return False
             self._ended = (error,)
-            readers = self._readers
+            readers = self.readers
         for reader in readers:
             reader.ended(error)
         return False
 
-    def _read(self, connection: _Connection) -> None:
+    def _read(self, connection: Connection) -> None:
         connection.enter("open")
-        if self.counts.breaks and not self._somebody_there():
-            raise SourceUnreachable(
-                f"{mask_url(self.spec.url)} does not answer: check its power and network, then the address"
-            )
+        if self.counts.breaks:
+            self._knocking.expect_somebody()
         tap = connection.tap = self.ring.connect()
         source = self._open(self.spec.url, replace(self.spec.options, tap=tap))
         connection.source = source
@@ -273,83 +245,57 @@ class SharedStream:
             return
         self._recording = not source.info.live
         self.counts.connections += 1
-        now_s = self._clock()
-        if self._first_s is None:
-            self._first_s = now_s
-        # What comes after a break is as much later as it really was.
-        base_s = max(self._last_s, now_s - self._first_s) if source.info.live else self._last_s
-        base_index = self._next_index
-        self.ring.begin(tap, base_s)
+        self._line.connect(self._clock(), source.info)
+        self.ring.begin(tap, self._line.base_s)
         self.retune()
         with self._lock:
-            self.info, readers = source.info, self._readers
+            self.info, readers = source.info, self.readers
         for reader in readers:
             reader.online(source.info)
         self._said = ""
         connection.enter("read")
-        start_s, corrupt = self._clock(), 0
+        connection.begin_pace()
+        corrupt = 0
         for frame in source:
             if not self._wanted(connection):
                 return
-            received_s, captured_at = frame.received_s, frame.captured_at
+            captured_at, received_s = frame.captured_at, frame.received_s
             if self.spec.paced and not source.info.live:
-                start_s = self._keep_pace(connection, start_s, frame.time_s)
+                early_s = connection.early_s(frame.time_s)
+                if early_s:
+                    self._pause(connection, early_s)
                 if not self._wanted(connection):
                     return
                 # Played as a camera would show it, so it happens now, whenever it was recorded.
-                received_s, captured_at = self._clock(), datetime.now(UTC)
+                captured_at, received_s = datetime.now(UTC), self._clock()
             connection.enter("hand out")
-            self._last_s = base_s + frame.time_s
-            self._next_index = base_index + frame.index + 1
-            moved = Frame(
-                frame.picture,
-                frame.source,
-                base_index + frame.index,
-                self._last_s,
-                captured_at,
-                frame.file,
-                received_s,
-            )
+            moved = self._line.moved(frame, captured_at, received_s)
             if self.ring.wanted_s:
                 self.ring.picture(tap, moved)
             self.counts.decoded += 1
             self._retries.worked()
-            damaged = source.counters.corrupt - corrupt
-            corrupt += damaged
-            self.counts.corrupt += damaged
-            for reader in self._readers:
-                if damaged:
-                    reader.corrupt(damaged)
+            corrupt = self._tell_damage(source.counters.corrupt, corrupt)
+            for reader in self.readers:
                 reader.frame(moved)
             connection.enter("read")
-        damaged = source.counters.corrupt - corrupt
-        self.counts.corrupt += damaged
-        for reader in self._readers if damaged else ():
-            reader.corrupt(damaged)
+        self._tell_damage(source.counters.corrupt, corrupt)
 
-    def _keep_pace(self, connection: _Connection, start_s: float, time_s: float) -> float:
-        """Wait for the frame's time; return the start that the next one is counted from."""
-        late_s = self._clock() - start_s - time_s
-        if late_s > _BEHIND_S:
-            return start_s + late_s
-        if late_s < 0:
-            connection.enter("wait")
-            self._wake.wait(-late_s)
-            if not self._stopping:
-                self._wake.clear()
-        return start_s
+    def _tell_damage(self, now: int, before: int) -> int:
+        """Tell of frames that came damaged since there were `before` of them; return how many there are."""
+        if now > before:
+            self.counts.corrupt += now - before
+            for reader in self.readers:
+                reader.corrupt(now - before)
+        return now
 
-    def _somebody_there(self) -> bool:
-        if knock(self.spec.url, _KNOCK_S):
-            self._knocked = 0
-            return True
-        self._knocked += 1
-        if self._knocked < _KNOCKS:
-            return False
-        self._knocked = 0
-        return True
+    def _pause(self, connection: Connection, seconds: float) -> None:
+        """Wait, until somebody wakes the stream at most."""
+        connection.enter("wait")
+        self._wake.wait(seconds)
+        if not self._stopping:
+            self._wake.clear()
 
-    def _close(self, connection: _Connection) -> None:
+    def _close(self, connection: Connection) -> None:
         source, connection.source = connection.source, None
         if connection.tap is not None:
             self.ring.end(connection.tap)

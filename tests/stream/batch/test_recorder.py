@@ -1,0 +1,67 @@
+"""What a recording's events say of clips that could not be cut, or not whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from argus.storage.records import AlertRecord, Attachment, EventRecord, Record
+from argus.stream.batch_recorder import BatchRecorder, Labels
+from argus.vision.results import Alert
+from tests.stream.parts import event, frame, plan, result
+
+
+class Kept:
+    """A recorder that has seen one event with an alert, and what it has handed on."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        spec = plan(store={"clips": {"before": "1s", "after": "1s"}}).spec
+        labels = Labels("nightly", "uid-1", "p", "a.mp4", "jobs/nightly/uid-1")
+        self.recorder = BatchRecorder(labels, spec, self.put, lambda key, data: None)
+        begun = event("start", 5)
+        self.recorder.write(result(frame(5), begun, alerts=[Alert(begun, "high", "zone z")]))
+        self.recorder.write(result(frame(20), event("end", 5, end_s=2.0)))
+        self.recorder.finish(())
+        self.before = len(self.records)
+
+    def put(self, records: Sequence[Record]) -> None:
+        self.records += records
+
+    @property
+    def told(self) -> list[Record]:
+        """What came after the recording was seen."""
+        self.recorder.flush()
+        return self.records[self.before :]
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+def test_an_event_and_its_alert_say_that_their_clip_could_not_be_cut(kept: Kept) -> None:
+    (clip,) = kept.recorder.clips
+    kept.recorder.clip_lost(clip.event, "a.mp4: nothing of it can be read there")
+    event_, alert = kept.told
+    assert isinstance(event_, EventRecord)
+    assert isinstance(alert, AlertRecord)
+    assert event_.message == alert.message == "its clip is missing: a.mp4: nothing of it can be read there"
+    assert (event_.end_s, event_.job, event_.open) == (2.0, "nightly", False)
+
+
+def test_a_clip_that_is_not_whole_is_kept_and_says_so(kept: Kept) -> None:
+    (clip,) = kept.recorder.clips
+    kept.recorder.clip_kept(clip.event, "clips/a.mp4", "begins at 0.80 s: nothing was kept before")
+    event_, alert, attached = kept.told
+    assert isinstance(event_, EventRecord)
+    assert event_.message == "its clip is not whole: begins at 0.80 s: nothing was kept before"
+    assert isinstance(alert, AlertRecord)
+    assert attached == Attachment(event=clip.event, clip="clips/a.mp4")
+
+
+def test_a_clip_that_is_whole_needs_no_word(kept: Kept) -> None:
+    (clip,) = kept.recorder.clips
+    kept.recorder.clip_kept(clip.event, "clips/a.mp4", None)
+    assert kept.told == [Attachment(event=clip.event, clip="clips/a.mp4")]
