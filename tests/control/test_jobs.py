@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from argus.control.job_words import moment
+from argus.control.job_memory import moment
 from argus.control.jobs import CANCEL, RUN_AT, JobDecision, decide, job_config, job_workload
 from argus.control.runtime.protocol import Workload, WorkloadState, WorkloadStatus
 from argus.core.resources.pipeline import PipelineSpec

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from argus.control.loop import Loop
+from argus.control.plan import Place
 from argus.control.plane import Plane
-from argus.control.reconciler import Place
 from argus.control.runtime.protocol import WorkloadStatus
 from argus.core.resources.manifest import read_drafts
 from argus.core.resources.resource import Resource, utc_now

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from argus.control.reconciler import FINALIZER, Ensure, Hold, Place, Plan, Remove, Seen, reconcile
+from argus.control.plan import FINALIZER, Ensure, Hold, Place, Plan, Remove, Seen
+from argus.control.reconciler import reconcile
 from argus.control.runtime.protocol import Workload, WorkloadStatus
 from argus.core.resources.manifest import read_drafts
 from argus.core.resources.resource import Metadata, Resource
@@ -58,7 +59,8 @@ class World:
         self.resources = {resource.key: resource for resource in resources}
         self.workloads: dict[str, WorkloadStatus] = {}
         self.reports: dict[str, WorkerReport] = {}
-        self.secrets = Secrets(environment or {})
+        self.environment = dict(environment or {})
+        self.secrets = Secrets(self.environment)
         self.now = NOW
 
     def seen(self) -> Seen:
@@ -114,7 +116,11 @@ class World:
             ),
             pipelines=tuple(
                 PipelineReport(
-                    name=name, camera=plan["camera"], generation=plan["generation"], model="people"
+                    name=name,
+                    camera=plan["camera"],
+                    generation=plan["generation"],
+                    model="people",
+                    frames={"processed": 1},
                 )
                 for name, plan in config["pipelines"].items()
             ),

@@ -15,24 +15,14 @@ from typing import Any, Final, Literal
 import msgspec
 
 from argus.control.job_decision import CANCEL, RUN_AT, RUN_VARIABLE, Act, JobDecision, JobRun, Obstacle
-from argus.control.job_words import (
-    cancelled_for,
-    failed_after,
-    forget_run,
-    history_entry,
-    history_of,
-    job_status,
-    later,
-    moment,
-    remembered,
-    succeeded_with,
-    written_moment,
-)
+from argus.control.job_memory import forget_run, history_entry, history_of, moment, remembered, written_moment
+from argus.control.job_schedule import due_run, expiry, note_missed
+from argus.control.job_words import cancelled_for, failed_after, job_status, succeeded_with
 from argus.control.runtime.protocol import WorkloadStatus
 from argus.core.errors import SpecError
 from argus.core.resources.job import JobSpec
 from argus.core.resources.resource import Resource
-from argus.core.schedule import Due, due
+from argus.core.schedule import Due
 from argus.storage.records import Run
 
 State = Literal["", "active", "suspended", "succeeded", "failed", "cancelled"]
@@ -55,9 +45,8 @@ class JobCase:
     """The status that is being made."""
     runs: dict[int, Run] = field(default_factory=dict)
     workloads: dict[int, WorkloadStatus] = field(default_factory=dict)
-    strange: list[str] = field(default_factory=list)
-    """Workloads of an earlier job of this name."""
     strange_lives: bool = False
+    """True where a workload of an earlier job of this name lives."""
     remove: set[str] = field(default_factory=set)
     puts: list[Run] = field(default_factory=list)
     forget: list[str] = field(default_factory=list)
@@ -98,11 +87,10 @@ class JobCase:
                 continue
             told = None if workload.workload is None else workload.workload.env.get(RUN_VARIABLE)
             if told is not None and told != f"{metadata.uid}-{found[1]}":
-                self.strange.append(name)
+                self.remove.add(name)
                 self.strange_lives |= workload.state not in _ENDED
             else:
                 self.workloads[int(found[1])] = workload
-        self.remove.update(self.strange)
         self.memory = remembered(status)
         latest = max((self._number, *self.runs, *self.workloads))
         if latest > self._number:  # begun by somebody who could not write it down
@@ -178,7 +166,13 @@ class JobCase:
         memory = self.memory
         annotation = self.job.metadata.annotations.get(RUN_AT)
         asked = annotation is not None and annotation != memory.get("runAt")
-        self._mind_schedule(spec)
+        try:
+            self.due = due_run(
+                memory, spec, self.job, self.runs.values(), self.now, self.tz,
+                deadline_s=self.starting_deadline_s,
+            )  # fmt: skip
+        except SpecError as error:
+            self.refused = str(error)
         busy = self._state in ("active", "suspended")
         if spec.suspend or busy or self.obstacle is not None or self._lives():
             return
@@ -198,46 +192,8 @@ class JobCase:
         if self.due is not None and self.due.at is not None:
             at = written_moment(self.due.at)
             memory |= {"lastScheduleTime": at, "scheduledThrough": at}
-            self._note_missed(self.due.missed)
+            note_missed(memory, self.due.missed, self.now)
         self._begin(self._number + 1, reason)
-
-    def _mind_schedule(self, spec: JobSpec) -> None:
-        """See what the schedule asks for."""
-        memory = self.memory
-        resumed = memory.get("suspended") is True and not spec.suspend
-        memory["suspended"] = spec.suspend
-        changed, memory["schedule"] = memory.get("schedule") != spec.schedule, spec.schedule
-        if spec.schedule is None:
-            for name in ("scheduledThrough", "lastScheduleTime", "nextScheduleTime", "missed"):
-                memory.pop(name, None)
-            return
-        through = moment(memory.get("scheduledThrough"))
-        if through is None and not self.job.status:
-            # Nothing was written down yet, or it was lost: what came since is not missed, nor run again.
-            began = (run.started_at for run in self.runs.values())
-            through = max(began, default=self.job.metadata.creation_timestamp)
-        if through is None or (changed and self.job.status) or resumed:
-            through = self.now  # times that another schedule named, or nobody wanted, are nobody's
-        try:
-            self.due = due(spec.schedule, through, self.now, self.tz, deadline_s=self.starting_deadline_s)
-        except SpecError as error:
-            self.refused = str(error)
-            return
-        if spec.suspend:
-            self.due = None
-        elif self.due.clock_set_back or (self.due.at is None and self.due.missed):
-            through = self.now
-            self._note_missed(self.due.missed)
-        memory["scheduledThrough"] = written_moment(through)
-        if self.due is None:
-            memory.pop("nextScheduleTime", None)
-        else:
-            memory["nextScheduleTime"] = written_moment(self.due.next)
-
-    def _note_missed(self, count: int) -> None:
-        self.memory.pop("missed", None)
-        if count:
-            self.memory["missed"] = {"runs": count, "before": written_moment(self.now)}
 
     def stop_all(self) -> None:
         """Let nothing of it run."""
@@ -247,11 +203,6 @@ class JobCase:
         """Return whether a workload lives that is not the present run's."""
         others = (w for n, w in self.workloads.items() if n != self._number or self._state != "active")
         return self.strange_lives or any(w.state not in _ENDED for w in others)
-
-    def _can_start(self, workload: WorkloadStatus | None) -> bool:
-        """Return whether the present run may have its workload, or keep it."""
-        allowed = self.obstacle is None or workload is not None
-        return allowed and self.spec is not None and not self._lives()
 
     def decision(self) -> JobDecision:
         """Return what all that comes to."""
@@ -274,7 +225,9 @@ class JobCase:
                 self.remove.add(found.name)
         self._write_runs()
         self._forget_runs()
-        delete, again = self._expiry()
+        delete, again = False, None
+        if self.spec is not None and job.metadata.deletion_timestamp is None:
+            delete, again = expiry(self.memory, self.spec, self.due, self.now)
         if delete:
             self.acts.append(Act(action="expire", subject=f"BatchJob/{job.name}", reason="its time is over"))
         status = job_status(
@@ -333,25 +286,6 @@ class JobCase:
         kept = sorted(past, reverse=True)[: max(0, self.spec.history - present)]
         self.memory["history"] = [past[number] for number in kept]
         self.forget += [run.id for n, run in self.runs.items() if n not in kept and n != self._number]
-
-    def _expiry(self) -> tuple[bool, datetime | None]:
-        """Return whether the job's time is over, and when to decide again."""
-        spec, times = self.spec, []
-        if spec is None or self.job.metadata.deletion_timestamp is not None:
-            return False, None
-        finished = moment(self.memory.get("completionTime"))
-        over = self._state in ("succeeded", "failed", "cancelled")
-        if over and spec.schedule is None and spec.ttl_after_finished is not None and finished is not None:
-            gone = later(finished, spec.ttl_after_finished)
-            if self.now >= gone:
-                return True, None
-            times.append(gone)
-        if self.due is not None:
-            times.append(self.due.next)
-        since = moment(self.memory.get("activeSince"))
-        if self._state == "active" and spec.deadline is not None and since is not None:
-            times.append(later(since, spec.deadline))
-        return False, min(times, default=None)
 
     def _id_of(self, number: int) -> str:
         return f"{self.job.metadata.uid}-{number}"

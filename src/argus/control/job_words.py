@@ -3,133 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal
 
-import msgspec
-
+from argus.control.job_memory import OVER, about
 from argus.control.runtime.protocol import WorkloadStatus
 from argus.core.errors import SpecError
 from argus.core.resources.job import JobSpec
+from argus.core.resources.phases import JobPhase
 from argus.core.resources.resource import Condition, Resource, Truth, with_conditions
 from argus.core.schedule import explain_schedule
 from argus.storage.records import Run
 
-Phase = Literal[
-    "Pending", "Running", "Suspended", "Succeeded", "Failed", "Cancelled", "Scheduled", "Terminating"
-]
-
 _LINES: Final = 5
 _LONGEST: Final = 2000
-_OVER: Final[Mapping[str, Phase]] = {
-    "succeeded": "Succeeded",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
-}
-_ABOUT_A_RUN: Final = (
-    "attempt",
-    "progress",
-    "leftSeconds",
-    "frames",
-    "framesExpected",
-    "files",
-    "filesDone",
-    "events",
-    "alerts",
-)
-
-
-def written_moment(at: datetime) -> str:
-    """Return a time as statuses have it, RFC 3339 in UTC."""
-    text: str = msgspec.to_builtins(at.astimezone(UTC))
-    return text
-
-
-def moment(text: object) -> datetime | None:
-    """Return the time that a status says; None where it says none."""
-    try:
-        at = msgspec.convert(text, datetime) if isinstance(text, str) else None
-    except msgspec.ValidationError:
-        return None
-    return at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC)
-
-
-def later(at: datetime, seconds: float) -> datetime:
-    """Return the moment so many seconds later, or the last one there is."""
-    try:
-        return at + timedelta(seconds=seconds)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
-
-
-def remembered(status: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a status says that was decided, whatever else stands in it."""
-    number, state, history = status.get("run"), status.get("runState"), status.get("history")
-    told = isinstance(number, int) and number > 0 and isinstance(state, str)
-    kept: dict[str, Any] = {
-        "run": number if told else 0,
-        "runState": state if told and state in {"active", "suspended", *_OVER} else "",
-        "history": [
-            dict(entry)
-            for entry in (history if isinstance(history, list) else ())
-            if isinstance(entry, Mapping) and isinstance(entry.get("run"), int)
-        ],
-    }
-    for name in (
-        "startTime",
-        "activeSince",
-        "completionTime",
-        "reason",
-        "message",
-        "input",
-        "runAt",
-        "schedule",
-        "suspended",
-        "scheduledThrough",
-        "lastScheduleTime",
-        "nextScheduleTime",
-        "missed",
-        *_ABOUT_A_RUN,
-    ):
-        if status.get(name) is not None:
-            kept[name] = status[name]
-    return kept
-
-
-def forget_run(memory: dict[str, Any]) -> None:
-    """Take out of a status what it says of one run."""
-    for name in ("completionTime", "reason", "message", *_ABOUT_A_RUN):
-        memory.pop(name, None)
-
-
-def about(run: Run) -> dict[str, Any]:
-    """Return what a status says of how far a run has come."""
-    return {
-        "attempt": run.attempt,
-        "progress": round(run.progress, 4),
-        "leftSeconds": None if run.left_s is None else round(run.left_s),
-        "frames": run.frames,
-        "framesExpected": run.frames_expected,
-        "files": len(run.files),
-        "filesDone": len(run.done),
-        "events": run.events,
-        "alerts": run.alerts,
-    }
-
-
-def history_entry(memory: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the present run of a status, which is over, as one of its past ones."""
-    names = ("run", "startTime", "completionTime", "reason", "message", "frames", "events", "alerts")
-    return {"state": memory["runState"]} | {name: memory[name] for name in names if name in memory}
-
-
-def history_of(number: int, run: Run) -> dict[str, Any]:
-    """Return a run that a status has lost as one of its past ones."""
-    state = {"finished": "succeeded", "running": "cancelled"}.get(run.state, run.state)
-    entry = {"state": state, "run": number, "startTime": written_moment(run.started_at)}
-    if run.finished_at is not None:
-        entry["completionTime"] = written_moment(run.finished_at)
-    return entry | {"message": run.message, "frames": run.frames, "events": run.events, "alerts": run.alerts}
 
 
 def succeeded_with(number: int, run: Run | None) -> tuple[str, str]:
@@ -234,7 +121,7 @@ class _Said:
         )
 
 
-def _phase(job: Resource, state: str, spec: JobSpec | None, workload: WorkloadStatus | None) -> Phase:
+def _phase(job: Resource, state: str, spec: JobSpec | None, workload: WorkloadStatus | None) -> JobPhase:
     if job.metadata.deletion_timestamp is not None:
         return "Terminating"
     if state == "active":
@@ -245,13 +132,13 @@ def _phase(job: Resource, state: str, spec: JobSpec | None, workload: WorkloadSt
         return "Suspended"
     if scheduled:
         return "Scheduled"
-    return _OVER.get(state, "Pending")
+    return OVER.get(state, "Pending")
 
 
 def _tell_end(
     said: _Said,
     memory: Mapping[str, Any],
-    phase: Phase,
+    phase: JobPhase,
     run: Run | None,
     workload: WorkloadStatus | None,
     obstacle: tuple[str, str] | None,
@@ -260,7 +147,7 @@ def _tell_end(
     if state == "succeeded":
         said.add("Complete", "True", reason, message)
         said.add("Failed", "False", reason, "")
-    elif state in _OVER:
+    elif state in OVER:
         said.add("Complete", "False", reason, message)
         said.add("Failed", "True", reason, message)
     else:
@@ -271,7 +158,7 @@ def _tell_end(
 
 def _going(
     memory: Mapping[str, Any],
-    phase: Phase,
+    phase: JobPhase,
     run: Run | None,
     workload: WorkloadStatus | None,
     obstacle: tuple[str, str] | None,

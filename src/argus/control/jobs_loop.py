@@ -14,8 +14,8 @@ from typing import Final
 import structlog
 
 from argus.control.jobs import JobDecision, decide, job_config, job_workload
+from argus.control.plan import Place
 from argus.control.plane import Plane
-from argus.control.reconciler import Place
 from argus.control.rendering import Obstacle, resolved_pipeline
 from argus.core.errors import ArgusError, SpecError
 from argus.core.resources.manifest import filled

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from argus.control.log_keeping import prune_logs
 from argus.control.plane import Plane
 from argus.core.durations import parse_duration_s
 from argus.core.errors import ArgusError, SpecError, UnknownName
@@ -39,29 +40,39 @@ _BLOBS: Final = {
     "jobs": BlobsKeep(None, None),
 }
 """By the first part of their keys. What jobs made goes with the job."""
+_LOGS: Final = "logs"
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B")
 
 
-def usual_retention() -> Retention:
+class Keeping(msgspec.Struct, frozen=True):
+    """How long everything is kept."""
+
+    results: Retention
+    logs: BlobsKeep = BlobsKeep(30 * DAY_S, 10**9)
+    """Of workloads that are gone; those of the others stay."""
+
+
+def usual_keeping() -> Keeping:
     """Return how long everything is kept where nobody says otherwise."""
-    return Retention(blobs={f"{name}/": keep for name, keep in _BLOBS.items()})
+    return Keeping(Retention(blobs={f"{name}/": keep for name, keep in _BLOBS.items()}))
 
 
-def read_retention(texts: Sequence[str]) -> Retention:
+def read_retention(texts: Sequence[str]) -> Keeping:
     """Return how long everything is kept, as people say it: `events=30d`, `clips=7d,20GB`, `alerts=forever`.
 
     Raises:
         SpecError: a text says something else.
     """
     told: dict[str, Any] = {}
-    blobs = dict(usual_retention().blobs)
+    usual = usual_keeping()
+    blobs, logs = dict(usual.results.blobs), usual.logs
     for text in texts:
         name, sign, value = text.partition("=")
         name = name.strip()
         if not sign:
             raise SpecError(f"--keep {text}: write WHAT=HOW LONG, such as events=30d or clips=7d,20GB")
-        if name not in _RECORDS and name not in _BLOBS:
-            raise UnknownName("thing to keep", name, [*_RECORDS, *_BLOBS])
+        if name not in _RECORDS and name not in _BLOBS and name != _LOGS:
+            raise UnknownName("thing to keep", name, [*_RECORDS, *_BLOBS, _LOGS])
         age_s, size, count = _limits(text, value)
         if name in _RECORDS:
             if size is not None:
@@ -70,11 +81,14 @@ def read_retention(texts: Sequence[str]) -> Retention:
         else:
             if count is not None:
                 raise SpecError(f"--keep {text}: {name} are kept by age and size: write 20GB")
-            blobs[f"{name}/"] = BlobsKeep(age_s, size)
-    return msgspec.structs.replace(usual_retention(), **told, blobs=blobs)
+            if name == _LOGS:
+                logs = BlobsKeep(age_s, size)
+            else:
+                blobs[f"{name}/"] = BlobsKeep(age_s, size)
+    return Keeping(msgspec.structs.replace(usual.results, **told, blobs=blobs), logs)
 
 
-async def keep_house(plane: Plane, retention: Retention) -> None:
+async def keep_house(plane: Plane, keeping: Keeping) -> None:
     """Remove what has been kept long enough, every ten minutes, until cancelled."""
 
     def told(problem: str) -> None:
@@ -83,35 +97,49 @@ async def keep_house(plane: Plane, retention: Retention) -> None:
         else:
             plane.problems.pop("retention", None)
 
+    async def prune() -> None:
+        while True:
+            await prune_logs(plane.settings.logs, plane.runtime, keeping.logs)
+            await asyncio.sleep(_EVERY_S)
+
     await asyncio.sleep(_FIRST_S)
-    await keep_expiring(plane.results, plane.blobs, lambda: retention, every_s=_EVERY_S, problem=told)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(prune())
+        tasks.create_task(
+            keep_expiring(plane.results, plane.blobs, lambda: keeping.results, every_s=_EVERY_S, problem=told)
+        )
 
 
-async def drain_spools(plane: Plane, results: str) -> None:
+async def drain_spools(
+    plane: Plane, results: str, *, every_s: float = _SPOOLS_S, patience_s: float = _DRAIN_S
+) -> None:
     """Write what workers that are gone have left in their spools, again and again, until cancelled.
 
     Args:
         plane: Says which workers there are; a spool in use is left alone.
         results: URL of the store.
+        every_s: Seconds before each look; before the first one workers are found again.
+        patience_s: Seconds that the store may take for one spool; what it has not taken waits.
     """
     while True:
-        await asyncio.sleep(_SPOOLS_S)
+        await asyncio.sleep(every_s)
         try:
             spools = sorted(p for p in plane.settings.spool.iterdir() if p.is_dir())
         except OSError:
             continue
         for spool in spools:
             if spool.name not in plane.workloads:
-                await asyncio.to_thread(_drained, spool, results)
+                await asyncio.to_thread(_drained, spool, results, patience_s)
 
 
-def _drained(spool: Path, results: str) -> None:
+def _drained(spool: Path, results: str, patience_s: float) -> None:
     try:
         with ResultWriter(results, spool) as writer:
-            empty = writer.flush(_DRAIN_S)
-        # What is refused for good is kept beside, and the folder with it.
-        if empty and not (spool / "refused.jsonl").exists():
-            shutil.rmtree(spool, ignore_errors=True)
+            empty = writer.flush(patience_s)
+            # What is refused for good is kept beside, and the folder with it. It goes while it is ours: a
+            # worker of that name that begins in this moment would lose what it puts there.
+            if empty and not (spool / "refused.jsonl").exists():
+                shutil.rmtree(spool, ignore_errors=True)
     except ArgusError as error:
         structlog.get_logger().info("control.spool_waits", spool=spool.name, reason=str(error))
 

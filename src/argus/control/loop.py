@@ -1,7 +1,7 @@
 """The thin loop around the reconciler: looks, asks it, does what it says, writes down what became of it.
 
-Woken by changes of resources and workloads, and once a second by the clock. Nothing that goes wrong ends it:
-an action that fails is said, and asked for again in the next round.
+Woken by changes of resources and workloads, and once a second by the clock; more often for as long as things
+change. Nothing that goes wrong ends it: an action that fails is said, and asked for again in the next round.
 """
 
 from __future__ import annotations
@@ -10,24 +10,30 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
 import structlog
 
 from argus.control.jobs_loop import Jobs
+from argus.control.mirror import Mirror
+from argus.control.outlook import outlook
+from argus.control.plan import Action, Ensure, Hold, Place, Remove, Seen
 from argus.control.plane import Decision, Plane
 from argus.control.polling import Poller
-from argus.control.reconciler import Action, Ensure, Hold, Place, Remove, Seen, reconcile
+from argus.control.reconciler import Reconciler
 from argus.control.store.protocol import VersionGone
 from argus.core.errors import ArgusError
 from argus.core.metric_registry import Samples
 from argus.core.metrics import Histogram
-from argus.core.resources.resource import Resource, utc_now
-from argus.stream.report import WorkerReport
+from argus.core.resources.resource import utc_now
 
 _ROUND_S: Final = 1.0
+_SOON_S: Final = 0.2
+"""How often it is looked while things change: people wait for what they have asked for."""
+_LIVELY_S: Final = 3.0
+"""How long things count as changing after the last change."""
 _AGAIN_S: Final = 10.0
 """How often all is looked at, whether or not anything has changed."""
 
@@ -38,14 +44,14 @@ class Loop:
     def __init__(self, plane: Plane, place: Place) -> None:
         """Begin; `run` does the work."""
         self._plane = plane
-        self._place = place
         self._poller = Poller()
         self._jobs = Jobs(plane, place, self.note)
         self._wake = asyncio.Event()
-        self._resources: Sequence[Resource] = ()
-        self._version = ""
+        self._mirror = Mirror(plane.store)
+        self._reconciler = Reconciler(place, plane.secrets)
         self._last: object = None
         self._looked_s = 0.0
+        self._changed_s = float("-inf")
         self._said: dict[str, str] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
         """Workloads that are being removed."""
@@ -61,10 +67,15 @@ class Loop:
             tasks.create_task(self._watch_runtime())
             try:
                 while True:
+                    began_s = time.monotonic()
                     await self.round()
+                    now_s = time.monotonic()
+                    lively = now_s < self._changed_s + _LIVELY_S
+                    # Where there are thousands, a look takes long: most of the time is left to others.
+                    pause_s = min(_ROUND_S, max(_SOON_S, 4 * (now_s - began_s))) if lively else _ROUND_S
                     # Not `wait_for`: Python 3.11's forgets a cancellation that comes with the waking.
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_ROUND_S):
+                        async with asyncio.timeout(pause_s):
                             await self._wake.wait()
                     self._wake.clear()
             finally:
@@ -81,44 +92,46 @@ class Loop:
         if not await self._looked("runtime", self._see_workloads):
             return
         plane.reports = await self._poller.ask(plane.workloads)
-        if not await self._looked("store", self._see_resources):
+        if not await self._looked("store", self._mirror.look):
             return
-        self._see_what_was_restored()
+        self._see_what_to_remark()
         if self._nothing_new():
             return
-        seen = Seen(self._resources, plane.workloads, plane.reports, utc_now())
-        plan = reconcile(seen, self._place, plane.secrets)
+        resources = self._mirror.resources
+        plan = self._reconciler.plan(Seen(resources, plane.workloads, plane.reports, utc_now()))
+        if plan.actions or plan.statuses:
+            self._changed_s = began_s
         for action in plan.actions:
             await self._looked(_subject(action), partial(self._carry_out, action))
-        uids = {resource.key: resource.metadata.uid for resource in self._resources}
         for (kind, name), status in plan.statuses.items():
-            uid = uids[kind, name]
+            told = self._mirror.get(kind, name)
+            assert told is not None
+            uid = told.metadata.uid
             await self._looked("store", partial(plane.store.set_status, kind, name, uid, status))
-        await self._looked("jobs", lambda: self._jobs.round(self._resources))
+        await self._looked("jobs", lambda: self._jobs.round(resources))
         self._looked_s = time.monotonic()
         self._seconds.observe(self._looked_s - began_s)
 
     async def _see_workloads(self) -> None:
         self._plane.workloads = dict(await self._plane.runtime.statuses())
 
-    async def _see_resources(self) -> None:
-        version = await self._plane.store.version()
-        if version != self._version:
-            page = await self._plane.store.list()
-            self._resources, self._version = page.items, page.resource_version
-
-    def _see_what_was_restored(self) -> None:
+    def _see_what_to_remark(self) -> None:
+        """See what goes on and yet has to be known: a database that was restored, a keeper that is old."""
         for part, kept in (("resources", self._plane.store), ("results", self._plane.results)):
             restored = getattr(kept, "restored", None)
             if restored:
                 self._plane.problems[f"{part} restored"] = restored
+        remark = getattr(self._plane.runtime, "remark", "")
+        if remark:
+            self._plane.problems["keeper"] = remark
+        else:
+            self._plane.problems.pop("keeper", None)
 
     def _nothing_new(self) -> bool:
         plane = self._plane
         state = (
-            self._version,
-            [(s.name, s.state, s.pid, s.starts, s.ready, s.reason) for s in plane.workloads.values()],
-            [_essence(report) for report in plane.reports.values()],
+            self._mirror.version,
+            [(name, outlook(one, plane.reports.get(name))) for name, one in plane.workloads.items()],
         )
         same = state == self._last and time.monotonic() - self._looked_s < _AGAIN_S
         self._last = state
@@ -185,7 +198,10 @@ class Loop:
     async def _watch_store(self) -> None:
         while True:
             try:
-                async for _ in self._plane.store.watch(await self._plane.store.version()):
+                since = await self._plane.store.version()
+                if since != self._mirror.version:
+                    self.wake()  # what was changed before anybody watched
+                async for _ in self._plane.store.watch(since):
                     self.wake()
             except VersionGone:
                 self.wake()
@@ -209,12 +225,3 @@ def _subject(action: Action) -> str:
             return name
         case Hold((kind, name), _, _, _):
             return f"{kind}/{name}"
-
-
-def _essence(report: WorkerReport) -> object:
-    """Return what of a report may change a status: not the figures, which change all the time."""
-    pipelines = [
-        (p.name, p.generation, p.reason, p.message, p.rung, p.refused_generation) for p in report.pipelines
-    ]
-    cameras = [(c.name, c.state, c.reason, c.over, c.width) for c in report.cameras]
-    return report.worker, report.ready, report.config, cameras, pipelines

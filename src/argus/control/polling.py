@@ -1,4 +1,4 @@
-"""Hearing from workers: what each says at `/stats`, asked for side by side, once a second."""
+"""Hearing from workers: what each says at `/stats`, asked for side by side in each round of the loop."""
 
 from __future__ import annotations
 

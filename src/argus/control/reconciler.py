@@ -1,96 +1,29 @@
-"""What has to be done so that what runs becomes what is wanted. Pure: values in, actions and statuses out.
+"""What has to be done so that what runs becomes what is wanted. Values in, actions and statuses out.
 
 Level-triggered: it looks at what is, not at what has happened, and so may be asked at any time and any number
-of times; asked again after its actions were carried out it wants nothing. Who asks, and carries out, is
-`argus.control.loop`.
+of times; asked again after its actions were carried out it wants nothing. It remembers what it made of things
+that have not changed, which makes it faster and changes nothing of what it says. Who asks, and carries out,
+is `argus.control.loop`.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
-from argus.control.placement import PREFIXES, place
-from argus.control.rendering import Obstacle, Rendered, render
-from argus.control.runtime.protocol import Limits, Probes, Workload, WorkloadStatus
-from argus.control.verdicts import camera_status, model_status, pipeline_status, pipeline_waits
+from argus.control.placement import PREFIXES, Placed, place
+from argus.control.plan import FINALIZER, Action, Ensure, Hold, Place, Plan, Remove, Seen
+from argus.control.rendering import Rendered
+from argus.control.renderings import Renderings
+from argus.control.runtime.protocol import Probes, Workload
+from argus.control.telling import Known, Telling
 from argus.core.resources.resource import Resource
 from argus.core.secrets import Secrets
-from argus.stream.config import PipelinePlan, StorageConfig, WorkerConfig, written
-from argus.stream.report import WorkerReport
-
-FINALIZER: Final = "argus.dev/worker"
-"""Holds a pipeline until its worker has told its open events."""
-Key = tuple[str, str]
-
-
-class Ensure(msgspec.Struct, frozen=True):
-    """Let a workload run as described."""
-
-    workload: Workload
-    verb: str
-    """`start` or `update`."""
-    reason: str
-
-
-class Remove(msgspec.Struct, frozen=True):
-    """End a workload."""
-
-    name: str
-    reason: str
-
-
-class Hold(msgspec.Struct, frozen=True):
-    """Set the finalizers of a resource."""
-
-    key: Key
-    uid: str
-    finalizers: tuple[str, ...]
-    reason: str
-
-
-Action = Ensure | Remove | Hold
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where workers keep what they have to keep, and how they are started."""
-
-    results: str
-    blobs: str
-    spool: Path
-    """Each worker has a folder in it."""
-    limits: Limits = field(default_factory=Limits)
-
-    def storage(self, worker: str) -> StorageConfig:
-        """Return where one worker's results go."""
-        return StorageConfig(results=self.results, blobs=self.blobs, spool=str(self.spool / worker))
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """All that is known at one moment."""
-
-    resources: Sequence[Resource]
-    workloads: Mapping[str, WorkloadStatus]
-    reports: Mapping[str, WorkerReport]
-    now: datetime
-
-
-@dataclass(slots=True)
-class Plan:
-    """What is to be done."""
-
-    actions: list[Action] = field(default_factory=list)
-    statuses: dict[Key, dict[str, Any]] = field(default_factory=dict)
-    """Of resources whose status is to be another."""
+from argus.stream.config import PipelinePlan, WorkerConfig, written
 
 
 def reconcile(seen: Seen, place_: Place, secrets: Secrets) -> Plan:
@@ -101,175 +34,145 @@ def reconcile(seen: Seen, place_: Place, secrets: Secrets) -> Plan:
         place_: Where workers keep things.
         secrets: Where `${NAME}` is looked up.
     """
-    return _Reconciling(seen, place_, secrets).plan()
+    return Reconciler(place_, secrets).plan(seen)
 
 
-class _Reconciling:
-    def __init__(self, seen: Seen, place_: Place, secrets: Secrets) -> None:
-        self._seen = seen
+@dataclass(slots=True)
+class _Worker:
+    """A worker as it is wanted, and of what that was made."""
+
+    members: list[Rendered]
+    workload: Workload
+
+
+class Reconciler:
+    """Reconciles again and again; each time as `reconcile` would, which has seen nothing before."""
+
+    def __init__(self, place_: Place, secrets: Secrets) -> None:
+        """Begin with nothing known; see `reconcile`."""
         self._place = place_
-        self._secrets = secrets
-        self._plan = Plan()
-        self._by_kind: dict[str, dict[str, Resource]] = defaultdict(dict)
-        self._going: list[Resource] = []
+        self._renderings = Renderings(secrets)
+        self._telling = Telling()
+        self._places: dict[str, tuple[Rendered, Placed]] = {}
+        self._placed: list[Placed] = []
+        self._workers: dict[str, str] = {}
+        self._wanted: dict[str, _Worker] = {}
+
+    def plan(self, seen: Seen) -> Plan:
+        """Return what is to be done now."""
+        by_kind: dict[str, dict[str, Resource]] = defaultdict(dict)
+        going = []
         for resource in seen.resources:
             if resource.metadata.deletion_timestamp is None:
-                self._by_kind[resource.kind][resource.name] = resource
+                by_kind[resource.kind][resource.name] = resource
             elif resource.kind == "Pipeline":
-                self._going.append(resource)
+                going.append(resource)
+        pipelines, cameras, models = by_kind["Pipeline"], by_kind["Camera"], by_kind["Model"]
+        rendered = self._renderings.of(pipelines, cameras, models)
+        ready = [one for one in rendered.values() if isinstance(one, Rendered)]
+        self._settle(ready, pipelines)
+        self._want(ready)
+        actions: list[Action] = [*self._start(seen), *self._stop(seen), *_hold(pipelines.values())]
+        actions += self._let_go(going, seen) if going else ()
+        users: dict[str, list[str]] = defaultdict(list)
+        for name, pipeline in pipelines.items():
+            for model in self._renderings.traits(pipeline).models:
+                users[model].append(name)
+        known = Known(pipelines, cameras, models, rendered, self._workers, users)
+        return Plan(actions, self._telling.statuses(seen, known))
 
-    def plan(self) -> Plan:
-        rendered, waiting = self._render()
-        workers = place(one.placed for one in rendered)
-        configs = self._configs(rendered, workers)
-        self._start(configs)
-        self._stop(configs)
-        self._hold(rendered, waiting)
-        self._let_go(configs)
-        self._tell(rendered, waiting, workers)
-        return self._plan
+    def _settle(self, ready: list[Rendered], pipelines: Mapping[str, Resource]) -> None:
+        """See which pipeline belongs to which worker."""
+        places = {}
+        for one in ready:
+            worker = pipelines[one.name].status.get("worker")
+            place_ = self._places.get(one.name)
+            if place_ is None or place_[0] is not one or place_[1].worker != worker:
+                pack = one.spec.placement.pack
+                place_ = (one, Placed(one.name, one.camera, one.calls, pack, worker=worker))
+            places[one.name] = place_
+        self._places = places
+        placed = [place_ for _, place_ in places.values()]
+        if placed != self._placed:
+            self._placed, self._workers = placed, place(placed)
 
-    def _render(self) -> tuple[list[Rendered], list[tuple[Resource, Obstacle]]]:
-        rendered: list[Rendered] = []
-        waiting: list[tuple[Resource, Obstacle]] = []
-        for pipeline in self._by_kind["Pipeline"].values():
-            one = render(pipeline, self._by_kind["Camera"], self._by_kind["Model"], self._secrets)
-            if isinstance(one, Obstacle):
-                waiting.append((pipeline, one))
-            else:
-                rendered.append(one)
-        return rendered, waiting
-
-    def _configs(self, rendered: list[Rendered], workers: Mapping[str, str]) -> dict[str, WorkerConfig]:
+    def _want(self, ready: list[Rendered]) -> None:
+        """See what each worker is to do."""
         members: dict[str, list[Rendered]] = defaultdict(list)
-        for one in rendered:
-            members[workers[one.resource.name]].append(one)
-        return {
-            worker: WorkerConfig(
-                worker=worker,
-                storage=self._place.storage(worker),
-                cameras={one.camera: one.camera_spec for one in sorted(inside, key=lambda o: o.camera)},
-                pipelines={
-                    one.resource.name: PipelinePlan(
-                        camera=one.camera, spec=one.spec, generation=one.resource.metadata.generation
-                    )
-                    for one in inside
-                },
-            )
-            for worker, inside in sorted(members.items())
-        }
+        for one in ready:
+            members[self._workers[one.name]].append(one)
+        wanted = {}
+        for name, inside in sorted(members.items()):
+            before = self._wanted.get(name)
+            same = before is not None and before.members == inside
+            wanted[name] = before if before is not None and same else self._worker(name, inside)
+        self._wanted = wanted
 
-    def _start(self, configs: Mapping[str, WorkerConfig]) -> None:
-        for worker, config in configs.items():
-            wanted = Workload(
-                name=worker,
-                command=(sys.executable, "-m", "argus.stream.worker"),
-                config=written(config),
-                limits=self._place.limits,
-                probes=Probes(readiness="/readyz", liveness="/healthz"),
-            )
-            status = self._seen.workloads.get(worker)
+    def _worker(self, name: str, inside: list[Rendered]) -> _Worker:
+        config = WorkerConfig(
+            worker=name,
+            storage=self._place.storage(name),
+            cameras={one.camera: one.camera_spec for one in sorted(inside, key=lambda o: o.camera)},
+            pipelines={
+                one.name: PipelinePlan(camera=one.camera, spec=one.spec, generation=one.generation)
+                for one in inside
+            },
+        )
+        workload = Workload(
+            name=name,
+            command=(sys.executable, "-m", "argus.stream.worker"),
+            config=written(config),
+            limits=self._place.limits,
+            probes=Probes(readiness="/readyz", liveness="/healthz"),
+        )
+        return _Worker(inside, workload)
+
+    def _start(self, seen: Seen) -> Iterator[Action]:
+        for name, worker in self._wanted.items():
+            status = seen.workloads.get(name)
             if status is None:
-                names = ", ".join(config.pipelines)
-                self._plan.actions.append(Ensure(wanted, "start", f"pipelines {names} want a worker"))
-            elif status.workload != wanted:
-                self._plan.actions.append(Ensure(wanted, "update", _difference(status.workload, wanted)))
+                names = ", ".join(one.name for one in worker.members)
+                yield Ensure(worker.workload, "start", f"pipelines {names} want a worker")
+            elif status.workload != worker.workload:
+                yield Ensure(worker.workload, "update", _difference(status.workload, worker.workload))
 
-    def _stop(self, configs: Mapping[str, WorkerConfig]) -> None:
-        for name in self._seen.workloads:
-            if name.startswith(PREFIXES) and name not in configs:
-                self._plan.actions.append(Remove(name, "no pipeline wants it any more"))
+    def _stop(self, seen: Seen) -> Iterator[Action]:
+        for name in seen.workloads:
+            if name.startswith(PREFIXES) and name not in self._wanted:
+                yield Remove(name, "no pipeline wants it any more")
 
-    def _hold(self, rendered: Sequence[Rendered], waiting: Sequence[tuple[Resource, Obstacle]]) -> None:
-        for resource in (*(one.resource for one in rendered), *(one for one, _ in waiting)):
+    def _let_go(self, going: Sequence[Resource], seen: Seen) -> Iterator[Action]:
+        lives, unheard = self._still_run(seen)
+        for resource in going:
             metadata = resource.metadata
-            if FINALIZER not in metadata.finalizers:
-                self._plan.actions.append(
-                    Hold(
-                        resource.key,
-                        metadata.uid,
-                        (*metadata.finalizers, FINALIZER),
-                        "its worker has to end it before it goes",
-                    )
-                )
-
-    def _let_go(self, configs: Mapping[str, WorkerConfig]) -> None:
-        for resource in self._going:
-            metadata = resource.metadata
-            if FINALIZER not in metadata.finalizers or self._still_runs(resource.name, configs):
+            if FINALIZER not in metadata.finalizers or unheard or resource.name in lives:
                 continue
             left = tuple(f for f in metadata.finalizers if f != FINALIZER)
-            self._plan.actions.append(Hold(resource.key, metadata.uid, left, "no worker runs it any more"))
+            yield Hold(resource.key, metadata.uid, left, "no worker runs it any more")
 
-    def _still_runs(self, pipeline: str, configs: Mapping[str, WorkerConfig]) -> bool:
-        for name, status in self._seen.workloads.items():
+    def _still_run(self, seen: Seen) -> tuple[set[str], bool]:
+        """Return which pipelines some worker may still run, and whether it may be any of them."""
+        lives: set[str] = set()
+        unheard = False
+        for name, status in seen.workloads.items():
             if not name.startswith(PREFIXES) or status.workload is None:
                 continue
-            report = self._seen.reports.get(name)
-            if report is not None and any(p.name == pipeline for p in report.pipelines):
-                return True
-            # A worker that does not answer may still run what its last config said.
-            if report is None and status.pid is not None and _mentions(status.workload.config, pipeline):
-                return True
-            if name not in configs and status.pid is not None and report is None:
-                return True
-        return False
+            report = seen.reports.get(name)
+            if report is not None:
+                lives.update(pipeline.name for pipeline in report.pipelines)
+            elif status.pid is not None:
+                # A worker that does not answer may still run what its last config said, or the one before.
+                lives.update(_pipelines_in(status.workload.config))
+                unheard |= name not in self._wanted
+        return lives, unheard
 
-    def _tell(
-        self,
-        rendered: Sequence[Rendered],
-        waiting: Sequence[tuple[Resource, Obstacle]],
-        workers: Mapping[str, str],
-    ) -> None:
-        seen = self._seen
-        watchers: dict[str, list[str]] = defaultdict(list)
-        readers: dict[str, str] = {}
-        for resource, obstacle in waiting:
-            self._set(resource, pipeline_waits(resource, obstacle, seen.now))
-        for one in rendered:
-            name = one.resource.name
-            worker = workers[name]
-            watchers[one.camera].append(name)
-            readers.setdefault(one.camera, worker)
-            self._set(
-                one.resource,
-                pipeline_status(
-                    one.resource, worker, seen.workloads.get(worker), seen.reports.get(worker), seen.now
-                ),
-            )
-        for camera in self._by_kind["Camera"].values():
-            reader = readers.get(camera.name, "")
-            self._set(
-                camera,
-                camera_status(
-                    camera,
-                    watchers[camera.name],
-                    seen.workloads.get(reader),
-                    seen.reports.get(reader),
-                    seen.now,
-                ),
-            )
-        for model in self._by_kind["Model"].values():
-            users = [p.name for p in self._by_kind["Pipeline"].values() if _names(p.spec, model.name)]
-            loaded, failure = self._model_seen(model, users)
-            self._set(model, model_status(model, users, loaded, failure, seen.now))
 
-    def _model_seen(self, model: Resource, users: Sequence[str]) -> tuple[str | None, str | None]:
-        path = model.spec.get("path")
-        for report in self._seen.reports.values():
-            for pipeline in report.pipelines:
-                if pipeline.name in users and pipeline.reason.startswith("Model"):
-                    return None, pipeline.message
-            for opened in report.models:
-                if opened.get("failure") and set(opened.get("pipelines", ())) & set(users):
-                    return None, str(opened["failure"])
-                if opened.get("name") == path or set(opened.get("pipelines", ())) & set(users):
-                    return str(opened.get("description", "")), None
-        return None, None
-
-    def _set(self, resource: Resource, status: dict[str, Any]) -> None:
-        if resource.status != status:
-            self._plan.statuses[resource.key] = status
+def _hold(pipelines: Iterable[Resource]) -> Iterator[Action]:
+    for resource in pipelines:
+        metadata = resource.metadata
+        if FINALIZER not in metadata.finalizers:
+            finalizers = (*metadata.finalizers, FINALIZER)
+            yield Hold(resource.key, metadata.uid, finalizers, "its worker has to end it before it goes")
 
 
 def _difference(before: Workload | None, after: Workload) -> str:
@@ -296,16 +199,8 @@ def _difference(before: Workload | None, after: Workload) -> str:
     return "; ".join(changes) or "its config is another"
 
 
-def _mentions(config: str, pipeline: str) -> bool:
+def _pipelines_in(config: str) -> set[str]:
     try:
-        return pipeline in msgspec.json.decode(config)["pipelines"]
+        return set(msgspec.json.decode(config)["pipelines"])
     except (msgspec.DecodeError, KeyError, TypeError):
-        return False
-
-
-def _names(value: Any, model: str) -> bool:
-    """Return whether a pipeline's spec names a model, anywhere that a model may stand."""
-    if isinstance(value, dict):
-        named = value.get("model") == model or value.get("appearance_model") == model
-        return named or any(_names(inner, model) for inner in value.values())
-    return isinstance(value, list) and any(_names(inner, model) for inner in value)
+        return set()

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from argus.control.placement import Placed
 from argus.core.errors import SpecError
 from argus.core.resources.camera import CameraSpec
 from argus.core.resources.manifest import filled
@@ -35,15 +34,17 @@ class Obstacle(msgspec.Struct, frozen=True):
     """In a sentence, with what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # the same one, or another: what is in it takes long to compare
 class Rendered:
     """A pipeline with all that it needs."""
 
-    resource: Resource
+    name: str
+    generation: int
     spec: PipelineSpec
     camera: str
     camera_spec: CameraSpec
-    placed: Placed
+    calls: tuple[str, ...]
+    """What it calls its models."""
 
 
 def render(
@@ -75,10 +76,8 @@ def render(
     except SpecError as error:
         return Obstacle(_word_for(error), str(error))
     calls = tuple(name if name in models else PurePath(name).stem for name in named[:1])
-    placed = Placed(
-        pipeline.name, camera_name, calls, spec.placement.pack, worker=pipeline.status.get("worker")
-    )
-    return Rendered(pipeline, with_models(spec, known), camera_name, camera, placed)
+    generation = pipeline.metadata.generation
+    return Rendered(pipeline.name, generation, with_models(spec, known), camera_name, camera, calls)
 
 
 def resolved_pipeline(

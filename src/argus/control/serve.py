@@ -20,11 +20,11 @@ import uvicorn
 from argus.control.api.access import Access
 from argus.control.api.app import create_app
 from argus.control.api.server import Server
-from argus.control.keeping import drain_spools, keep_house, usual_retention
+from argus.control.keeping import Keeping, drain_spools, keep_house, usual_keeping
 from argus.control.lock import ControlLock, ControlNote
 from argus.control.loop import Loop
+from argus.control.plan import Place
 from argus.control.plane import Plane
-from argus.control.reconciler import Place
 from argus.control.runtime.local import LocalRuntime
 from argus.control.secrets_file import secrets_of
 from argus.control.store.opening import open_store
@@ -34,7 +34,6 @@ from argus.core.settings import Settings
 from argus.core.version import __version__
 from argus.storage.late_results import LateResults
 from argus.storage.opening import open_blobs
-from argus.storage.retention import Retention
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 7070
@@ -57,8 +56,8 @@ class Wish:
     """URL of pictures, clips and uploads; None: a folder below home."""
     key: str | None = None
     """What opens the API; needed beyond loopback."""
-    retention: Retention = field(default_factory=usual_retention)
-    """How long results are kept."""
+    retention: Keeping = field(default_factory=usual_keeping)
+    """How long results and logs are kept."""
     allow_private: bool = False
     """True lets users have the server fetch from private addresses."""
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
+from argus.control.glance import camera_glance, pipeline_glance
 from argus.control.rendering import Obstacle
 from argus.control.runtime.protocol import WorkloadStatus
 from argus.core.resources.resource import Condition, Resource, Truth, with_conditions
-from argus.stream.report import CameraReport, PipelineReport, WorkerReport
-
-_ILL: Final = frozenset({"frozen", "lost", "dark", "covered", "blurred", "moved"})
+from argus.stream.report import WorkerReport
 
 
 class Teller:
@@ -66,59 +65,19 @@ def pipeline_status(
     """Return the status of a pipeline that has a worker."""
     teller = Teller(resource, now)
     teller.say("Accepted", True, "Resolved", "its camera, models and secrets are there")
+    glance = pipeline_glance(resource, worker, workload, report)
+    teller.say("Ready", glance.ready, glance.reason, glance.message)
     mine = next((p for p in report.pipelines if p.name == resource.name), None) if report else None
-    camera = _camera_of(mine, report)
-    phase, reason, message = _pipeline_phase(resource, worker, workload, report, mine)
-    teller.say("Ready", phase == "Running", reason, message)
-    if camera is not None:
-        _say_camera(teller, camera, "CameraOnline")
+    if report is not None and mine is not None and any(c.name == mine.camera for c in report.cameras):
+        _, online, reason, message = camera_glance(mine.camera, workload, report)
+        teller.say("CameraOnline", online, reason, message)
     return teller.status(
-        phase=phase,
+        phase=glance.phase,
         worker=worker,
         camera=resource.spec.get("camera"),
         model=mine.model or None if mine else None,
         rung=mine.rung if mine and mine.rung != "full service" else None,
     )
-
-
-def _pipeline_phase(
-    resource: Resource,
-    worker: str,
-    workload: WorkloadStatus | None,
-    report: WorkerReport | None,
-    mine: PipelineReport | None,
-) -> tuple[str, str, str]:
-    generation = resource.metadata.generation
-    if workload is None or workload.state == "pending":
-        return "Starting", "WorkerStarting", f"{worker} is being started"
-    if workload.state == "failed":
-        return "Failed", "WorkerFailed", f"{worker} was given up: {_why(workload)}"
-    if workload.state == "backing-off" or (workload.pid is None and workload.restarts):
-        return "Restarting", "WorkerDied", f"{worker} died and is started again: {_why(workload)}"
-    if mine is None:
-        last = f" (it ended before: {_why(workload)})" if workload.restarts and _why(workload) else ""
-        return "Starting", "WorkerStarting", f"{worker} runs and has not taken it up yet{last}"
-    if mine.refused_generation == generation:
-        going_on = f"; generation {mine.generation} goes on" if mine.generation else ""
-        phase = "Degraded" if mine.generation else "Failed"
-        return phase, mine.reason or "SpecRefused", f"{mine.message or 'its worker refused it'}{going_on}"
-    if mine.generation < generation and report is not None and report.config_problem:
-        return "Degraded", "ConfigRefused", f"{worker} cannot take up its config: {report.config_problem}"
-    if mine.generation < generation:
-        return "Updating", "Updating", f"{worker} still runs generation {mine.generation}"
-    if mine.reason:
-        return ("Starting" if mine.reason == "Starting" else "Failed"), mine.reason, mine.message
-    if mine.rung != "full service":
-        return "Running", "ServiceReduced", f"it has too much to do, and is down to: {mine.rung}"
-    return "Running", "Running", f"{worker} looks at {mine.camera}"
-
-
-def _why(workload: WorkloadStatus) -> str:
-    told = (line.strip().removeprefix("error: ") for line in workload.last_lines[-3:])
-    lines = " | ".join(line for line in told if line)
-    said = workload.reason or workload.last_exit
-    text = f"{said}; it said last: {lines}" if lines and lines not in said else said
-    return text[:1000]
 
 
 def camera_status(
@@ -138,38 +97,17 @@ def camera_status(
         now: The wall clock's time.
     """
     teller = Teller(resource, now)
-    mine = next((c for c in report.cameras if c.name == resource.name), None) if report else None
     if not users:
         teller.say("Online", "Unknown", "NotWatched", "no pipeline looks at it, so nobody opens it")
         return teller.status(state="unused")
-    if mine is None:
-        message = "its worker has not opened it yet"
-        if workload is not None and _why(workload):
-            message = f"its worker does not run: {_why(workload)}"
-        teller.say("Online", "Unknown", "WorkerStarting", message)
-        return teller.status(state="connecting", pipelines=sorted(users))
-    _say_camera(teller, mine, "Online")
+    glance = camera_glance(resource.name, workload, report)
+    teller.say("Online", glance.online, glance.reason, glance.message)
+    mine = next((c for c in report.cameras if c.name == resource.name), None) if report else None
     return teller.status(
-        state="ended" if mine.over else mine.state,
+        state=glance.phase,
         pipelines=sorted(users),
-        resolution=f"{mine.width}x{mine.height}" if mine.width else None,
+        resolution=f"{mine.width}x{mine.height}" if mine is not None and mine.width else None,
     )
-
-
-def _say_camera(teller: Teller, camera: CameraReport, type_: str) -> None:
-    if camera.over:
-        teller.say(type_, False, "Ended", camera.reason or "the recording was played to its end")
-    elif camera.state == "connecting":
-        teller.say(type_, "Unknown", "Connecting", camera.reason)
-    else:
-        ill = camera.state in _ILL
-        teller.say(type_, not ill, camera.state.capitalize(), camera.reason if ill else "")
-
-
-def _camera_of(mine: PipelineReport | None, report: WorkerReport | None) -> CameraReport | None:
-    if mine is None or report is None:
-        return None
-    return next((c for c in report.cameras if c.name == mine.camera), None)
 
 
 def model_status(

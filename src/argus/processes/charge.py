@@ -14,11 +14,10 @@ import msgspec
 import structlog
 
 from argus.processes.child import Child, NotStarted
-from argus.processes.endings import exit_text, last_line, one_line, place_in
 from argus.processes.house import House
-from argus.processes.pulse import Pulse
 from argus.processes.restarts import History
 from argus.processes.rounds import Timer
+from argus.processes.run import Run
 from argus.processes.spec import ProcessSpec, ProcessStatus, State
 from argus.processes.words import Beat, Drain, Failed, FromChild, Hello, Ready, Tell, encoded
 
@@ -28,8 +27,6 @@ _DRAIN: Final = encoded(Drain())
 _LET_GO_S: Final = 10.0
 _DUMP_S: Final = 1.0
 _DUMP_PAUSE_S: Final = 0.1
-_TAIL: Final = 8192
-_LONGEST_DUMP: Final = 256 * 1024
 
 
 class Charge:
@@ -44,21 +41,10 @@ class Charge:
         self._changed = changed
         self._history = History()
         self._child: Child | None = None
-        self._pulse = Pulse(0.0, None, None)
-        self._thread: int | None = None
+        self._run = Run.begun(0.0, spec)
         self._wish: Wish | None = None
         self._timer: Timer | None = None
         self._start_at: float | None = None
-        self._kill_at: float | None = None
-        self._dump_until: float | None = None
-        self._blame = ""
-        self._killed = False
-        self._condemned = False
-        self._let_go_at = 0.0
-        self._last_words = ""
-        self._tail = bytearray()
-        self._dump = bytearray()
-        self._began_s = 0.0
         self._log = structlog.get_logger().bind(process=spec.name)
 
     def begin(self) -> None:
@@ -73,12 +59,12 @@ class Charge:
         self._wish = wish
         if self._child is None:
             self._follow_wish(self.status.reason, self.status.detail)
-        elif self._kill_at is None:
+        elif self._run.kill_at is None:
             self._child.send(_DRAIN)
             self._watch_line()
             # A program that knows of us ends what it has started itself, in good order.
-            self._child.terminate(group=not self._pulse.heard)
-            self._kill_at = time.monotonic() + self.spec.drain_s
+            self._child.terminate(group=not self._run.pulse.heard)
+            self._run.kill_at = time.monotonic() + self.spec.drain_s
             self._arm()
 
     def tell(self, data: bytes) -> None:
@@ -90,19 +76,19 @@ class Charge:
 
     def condemn(self, reason: str) -> None:
         """Kill it for a reason that somebody else has found; the policy says what follows."""
-        if self._child is None or self._killed or self._kill_at is not None:
+        if self._child is None or self._run.killed or self._run.kill_at is not None:
             return
-        self._condemned = True
-        if self._dump_until is None:
+        self._run.condemned = True
+        if self._run.dump_until is None:
             self._end_it(reason)
             self._arm()
 
     def oversleep(self, now_s: float) -> None:
         """Hear that the supervisor was not awake for a while."""
-        self._pulse.oversleep(now_s)
+        self._run.pulse.oversleep(now_s)
 
     def _start(self, *, by_itself: bool) -> None:
-        self._begin()
+        self._run, self._start_at = Run.begun(time.monotonic(), self.spec), None
         self._set(starts=self.status.starts + 1, restarts=self.status.restarts + by_itself)
         try:
             self._house.open_log(self.spec)
@@ -118,18 +104,8 @@ class Charge:
         rounds.watch(child.dump, self._on_dump)
         if child.output >= 0:
             rounds.watch(child.output, self._on_output)
-        self._set("running" if self._pulse.ready else "starting", pid=child.pid)
+        self._set("running" if self._run.pulse.ready else "starting", pid=child.pid)
         self._arm()
-
-    def _begin(self) -> None:
-        now_s = time.monotonic()
-        self._began_s = now_s
-        self._pulse = Pulse(now_s, self.spec.start_deadline_s, self.spec.hang_after_s)
-        self._thread = self._start_at = self._kill_at = self._dump_until = None
-        self._blame = self._last_words = ""
-        self._killed = self._condemned = False
-        self._tail.clear()
-        self._dump.clear()
 
     def _on_line(self) -> None:
         if self._child is None:
@@ -141,9 +117,9 @@ class Charge:
             self._house.rounds.unwatch(self._child.line.fileno())
             return
         self._watch_line()
-        if self._pulse.heard and self._child.heard_bytes > before:
+        if self._run.pulse.heard and self._child.heard_bytes > before:
             # Also half of a message is a sign of life: the next beat stands behind it.
-            self._pulse.speak(time.monotonic())
+            self._run.pulse.speak(time.monotonic())
         self._understand(words)
         self._look()
 
@@ -156,16 +132,16 @@ class Charge:
         for word in words:
             match word:
                 case Hello(thread):
-                    self._thread = thread
-                    self._pulse.speak(now_s)
+                    self._run.said.thread = thread
+                    self._run.pulse.speak(now_s)
                 case Beat(busy_s):
-                    self._pulse.beat(now_s, busy_s)
+                    self._run.pulse.beat(now_s, busy_s)
                 case Ready():
-                    self._pulse.be_ready(now_s)
+                    self._run.pulse.be_ready(now_s)
                     if self.status.state == "starting":
                         self._set("running")
                 case Failed(reason):
-                    self._last_words = one_line(reason)
+                    self._run.said.hear_failure(reason)
                 case Tell(message):
                     self._house.said(self.spec.name, message)
 
@@ -179,7 +155,7 @@ class Charge:
             self._keep_output(data)
 
     def _keep_output(self, data: bytes) -> None:
-        self._tail = (self._tail + data)[-_TAIL:]
+        self._run.said.keep_printed(data)
         self._house.print(self.spec, data)
 
     def _on_dump(self) -> None:
@@ -189,13 +165,10 @@ class Charge:
         if data is None:
             self._house.rounds.unwatch(self._child.dump)
             return
-        self._keep_dump(data)
-        if self._dump_until is not None:
-            self._dump_until = min(self._dump_until, time.monotonic() + _DUMP_PAUSE_S)
+        self._run.said.keep_dump(data)
+        if self._run.dump_until is not None:
+            self._run.dump_until = min(self._run.dump_until, time.monotonic() + _DUMP_PAUSE_S)
             self._arm()
-
-    def _keep_dump(self, data: bytes) -> None:
-        self._dump = (self._dump + data)[-_LONGEST_DUMP:]
 
     def _on_time(self) -> None:
         self._timer = None
@@ -207,54 +180,50 @@ class Charge:
         if self._child is None:
             if self._start_at is not None and now_s >= self._start_at:
                 self._start(by_itself=True)
-        elif self._killed:
-            if now_s >= self._let_go_at:
+        elif self._run.killed:
+            if now_s >= self._run.let_go_at:
                 # It waits in the kernel, for a disk or a device that does not answer, and will run no line of
                 # its program any more: its work may go on elsewhere.
-                self._blame += ", and the kernel has not let go of it yet"
+                self._run.blame += ", and the kernel has not let go of it yet"
                 self._bury(self._child)
-        elif self._dump_until is not None:
-            spared = self._kill_at is None and not self._condemned
-            if spared and self._pulse.verdict(now_s) is None:
-                self._log.warning("process.came_round", was=self._blame)
-                self._blame, self._dump_until = "", None
-            elif now_s >= self._dump_until:
+        elif self._run.dump_until is not None:
+            spared = self._run.kill_at is None and not self._run.condemned
+            if spared and self._run.pulse.verdict(now_s) is None:
+                self._log.warning("process.came_round", was=self._run.blame)
+                self._run.blame, self._run.dump_until = "", None
+            elif now_s >= self._run.dump_until:
                 self._kill()
-        elif self._kill_at is not None:
-            if now_s >= self._kill_at:
+        elif self._run.kill_at is not None:
+            if now_s >= self._run.kill_at:
                 self._end_it(f"did not end within {self.spec.drain_s:g} s of being asked to")
-        elif (verdict := self._pulse.verdict(now_s)) is not None:
+        elif (verdict := self._run.pulse.verdict(now_s)) is not None:
             self._end_it(verdict)
         self._arm()
 
     def _end_it(self, blame: str) -> None:
         """Kill it, once it has said where it is, if it can."""
         assert self._child is not None
-        self._blame = blame
+        self._run.blame = blame
         if self._child.halted:
-            self._blame += " (it is stopped by a signal or a debugger)"
+            self._run.blame += " (it is stopped by a signal or a debugger)"
             self._kill()
-        elif self._pulse.heard:
-            self._dump.clear()
+        elif self._run.pulse.heard:
+            self._run.said.forget_dump()
             self._child.ask_for_traceback()
-            self._dump_until = time.monotonic() + _DUMP_S
+            self._run.dump_until = time.monotonic() + _DUMP_S
         else:
             self._kill()
 
     def _kill(self) -> None:
         assert self._child is not None
-        self._killed = True
-        self._dump_until = None
-        self._let_go_at = time.monotonic() + _LET_GO_S
+        self._run.killed = True
+        self._run.dump_until = None
+        self._run.let_go_at = time.monotonic() + _LET_GO_S
         self._child.kill()
 
     def _arm(self) -> None:
         """Be called when the next thing is due."""
-        due = self._start_at
-        if self._child is not None and not self._killed:
-            due = self._dump_until or self._kill_at or self._pulse.next_look_s()
-        elif self._child is not None:
-            due = self._let_go_at
+        due = self._start_at if self._child is None else self._run.due_s
         if self._timer is not None:
             if due is not None and self._timer.at_s <= due:
                 return  # comes early and looks again; else every beat would make a timer
@@ -274,7 +243,7 @@ class Charge:
         self._understand(words)
         if output:
             self._keep_output(output)
-        self._keep_dump(dump)
+        self._run.said.keep_dump(dump)
         rounds = self._house.rounds
         for fd in (child.pidfd, child.line.fileno(), child.dump, child.output):
             rounds.unwatch(fd)
@@ -283,30 +252,14 @@ class Charge:
         self._house.standby.buried(child.pid)
         if child.garbled:
             self._log.warning("process.garbled", lines=child.garbled)
-        detail = self._dump.decode(errors="replace").strip()
-        self._over(self._reason(code, detail), detail, code, well=code == 0 and not self._last_words)
-
-    def _reason(self, code: int, detail: str) -> str:
-        if self._blame:
-            place = place_in(detail, self._thread)
-            return f"{self._blame}, at {place}" if place else self._blame
-        if self._wish is not None:
-            return "stopped"
-        told = self._last_words
-        if not told and code < 0:
-            place = place_in(detail, None)
-            told = f"at {place}" if place else ""
-        elif not told and code > 0:
-            told = last_line(bytes(self._tail))
-        return f"{exit_text(code)}: {told}" if told else exit_text(code)
+        reason = self._run.said.reason(code, blame=self._run.blame, asked=self._wish is not None)
+        self._over(reason, self._run.said.traceback, code, well=code == 0 and not self._run.said.failed)
 
     def _over(self, reason: str, detail: str, code: int | None, *, well: bool) -> None:
         now_s = time.monotonic()
         # Told with the state that follows.
-        self.status = msgspec.structs.replace(
-            self.status, code=code, output=self._tail.decode(errors="replace")
-        )
-        self._history = self._history.after_run(now_s - self._began_s, self.spec.restart)
+        self.status = msgspec.structs.replace(self.status, code=code, output=self._run.said.printed)
+        self._history = self._history.after_run(now_s - self._run.began_s, self.spec.restart)
         if detail and self.spec.log is not None:
             self._house.print(self.spec, f"\n{self.spec.name}: {reason}\n{detail}\n".encode())
         if self.status.pid is not None:

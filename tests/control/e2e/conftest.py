@@ -62,8 +62,17 @@ def street(film: Path) -> Iterator[RtspServer]:
 @pytest.fixture(scope="session")
 def plaza_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight seconds of the plaza in a file, 320x240 at 10 fps."""
-    path = tmp_path_factory.mktemp("films") / "plaza.mp4"
-    url = "synthetic:plaza?width=320&height=240&fps=10&people=8&vehicles=0&frames=80"
+    return filmed(tmp_path_factory.mktemp("films") / "plaza.mp4", frames=80)
+
+
+@pytest.fixture(scope="session")
+def short_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first two seconds of it."""
+    return filmed(tmp_path_factory.mktemp("films") / "short.mp4", frames=20)
+
+
+def filmed(path: Path, *, frames: int) -> Path:
+    url = f"synthetic:plaza?width=320&height=240&fps=10&people=8&vehicles=0&frames={frames}"
     with av.open(str(path), "w") as target, open_source(url) as source:
         stream = target.add_stream("libx264", rate=10, options={"preset": "ultrafast", "crf": "10"})
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"

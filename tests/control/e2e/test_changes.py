@@ -57,8 +57,16 @@ def test_zones_thresholds_cameras_and_models_change_without_a_restart(machine: M
         machine.client.rollback_model("people")
         shows(lambda at: (f := seen(machine, at)) and any(o["class"] == "person" for o in f[0]["objects"]))
     with changing("another camera and pipeline beside") as shows:
-        machine.client.apply([camera("second"), pipeline("beside", "second")])
+        machine.client.apply([camera("second", f"{PLAZA}&frames=15"), pipeline("beside", "second")])
         shows(lambda _: machine.client.get("pipeline", "beside")["status"].get("phase") == "Running")
+    with changing("a recording that ends") as shows:
+        shows(lambda _: machine.client.get("pipeline", "beside")["status"].get("phase") == "Ended")
+    assert machine.client.get("camera", "second")["status"]["state"] == "ended"
+    with changing("to a camera that is not there") as shows:
+        machine.client.apply([camera("second", "rtsp://127.0.0.1:9/gone", lost_after="500ms")])
+        shows(lambda _: machine.client.get("pipeline", "beside")["status"].get("phase") == "Degraded")
+    assert machine.client.get("camera", "second")["status"]["state"] == "lost"
+    assert "beside" in next(s for s in machine.command("status").stdout.splitlines() if "Degraded" in s)
     with changing("gone again") as shows:
         machine.client.delete("pipeline", "beside")
         shows(lambda _: [p["metadata"]["name"] for p in machine.client.list("pipeline")] == ["watch"])

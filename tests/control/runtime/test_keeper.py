@@ -22,6 +22,7 @@ from argus.control.runtime.down import shut_down
 from argus.control.runtime.homes import born, mark_of, read_note, socket_path
 from argus.control.runtime.local import LocalRuntime
 from argus.control.runtime.protocol import Probes, RuntimeUnavailable, Workload
+from argus.control.runtime.words import Done, Greeting, Listing, encoded
 from argus.core.errors import OutputError
 from argus.core.settings import Settings
 from tests.control.runtime.parts import (
@@ -477,6 +478,35 @@ def test_who_asks_finds_out_that_the_keeper_is_of_another_version(tmp_path: Path
         with pytest.raises(RuntimeUnavailable, match=r"Argus 9\.9, which speaks otherwise: `argus down`"):
             await runtime.statuses()
         await runtime.close()
+        server.close()
+
+    asyncio.run(main())
+
+
+def test_a_keeper_of_another_version_that_can_be_understood_is_used_and_remarked_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        settings = Settings(tmp_path)
+        settings.run.mkdir()
+        path = settings.run / "keeper.sock"
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(encoded(Greeting(version="0.0", pid=os.getpid(), home=str(tmp_path))))
+            while line := await reader.readline():
+                word = json.loads(line)
+                if word["type"] == "statuses":
+                    writer.write(encoded(Listing(id=word["id"], statuses=[])))
+                else:
+                    writer.write(encoded(Done(id=word["id"])))
+            writer.close()
+
+        server = await asyncio.start_unix_server(answer, str(path))
+        note = {"pid": os.getpid(), "born": born(os.getpid()), "socket": str(path), "version": "0.0"}
+        (settings.run / "keeper.json").write_text(json.dumps(note))
+        async with LocalRuntime(settings) as runtime:
+            assert runtime.remark == ""
+            assert await runtime.statuses() == {}
+            assert "is of Argus 0.0" in runtime.remark
+            assert "`argus down` and `argus up` replace it" in runtime.remark
         server.close()
 
     asyncio.run(main())

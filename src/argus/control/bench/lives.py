@@ -17,8 +17,6 @@ from argus.core.errors import ArgusError
 from argus.vision.bench.tables import Row
 
 _PATIENCE_S: Final = 60.0
-_PAUSE_S: Final = 12.0
-"""Between two kills: who dies again and again is started later and later, and that is not measured here."""
 _DOCUMENT: Final[dict[str, Any]] = {
     "cameras": {"plaza": "synthetic:plaza?width=640&height=360&fps=10&people=9&vehicles=2&seed=7"},
     "pipelines": {
@@ -50,16 +48,25 @@ def life_rows(home: MeasuredHome, rounds: int, say: Callable[[str], None]) -> li
     back, looking = [], []
     with home.client() as client:
         for _ in range(rounds):
-            time.sleep(_PAUSE_S)
+            _forgive(client)
             running_s, frame_s = _killed(client)
             back.append(running_s)
             looking.append(frame_s)
+    runs_s, looks_s = statistics.median(back), statistics.median(looking)
     return [
         Row("control plane, from its start to its first answer", max(starts), "s", goal=3, better="lower"),
         Row("the same after kill -9, until its workers are found again", statistics.median(adopted), "s"),
-        Row("a killed worker: until it runs again", statistics.median(back), "s", goal=2, better="lower"),
-        Row("the same, until it has looked at a frame", statistics.median(looking), "s"),
+        Row("a killed worker: until it runs again", runs_s, "s", goal=2, better="lower"),
+        Row("the same, until it has looked at a frame", looks_s, "s", goal=2, better="lower"),
     ]
+
+
+def _forgive(client: Client) -> None:
+    """Start the worker by request: who dies again and again waits, and that is not measured here."""
+    [worker] = client.workloads()
+    client.restart(worker["metadata"]["name"])
+    before = worker["status"]["pid"]
+    _until(lambda: _frames(client) not in {None, before}, "a worker that was started by request")
 
 
 def _killed(client: Client) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from argus.core.errors import ArgusError, OutputError
+from argus.core.version import __version__
 from argus.processes.usage import stat_fields
 
 MARK: Final = "ARGUS_KEPT"
@@ -96,6 +97,21 @@ def read_note(run: Path) -> KeeperNote | None:
     except (OSError, msgspec.DecodeError):
         return None
     return note if born(note.pid) == note.born else None
+
+
+def keeper_remark(run: Path) -> str:
+    """Return what people should know of the keeper that lives, and what to do; empty: nothing.
+
+    A keeper holds its workers by pipes that cannot be handed on, so another one takes over nothing of it.
+    """
+    note = read_note(run)
+    if note is None or note.version == __version__:
+        return ""
+    return (
+        f"the keeper of what runs (pid {note.pid}) is of Argus {note.version}, and this is {__version__}: "
+        "all goes on, without what was mended in the keeper since; `argus down` and `argus up` replace it, "
+        "while cameras are unwatched for some seconds"
+    )
 
 
 class KeeperLock:

@@ -18,7 +18,8 @@ import structlog
 from argus.control.runtime import lives
 from argus.control.runtime.files import Files
 from argus.control.runtime.homes import born
-from argus.control.runtime.kept import House, Kept
+from argus.control.runtime.house import House
+from argus.control.runtime.kept import Kept
 from argus.control.runtime.leftovers import end_leftovers
 from argus.control.runtime.limits import LOOK_S, Seats, too_large
 from argus.control.runtime.protocol import (

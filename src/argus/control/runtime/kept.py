@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
@@ -19,39 +16,19 @@ import structlog
 
 from argus.control.runtime import lives
 from argus.control.runtime.crons import due, next_time
-from argus.control.runtime.files import Files
 from argus.control.runtime.homes import born
-from argus.control.runtime.limits import Seats, confine
-from argus.control.runtime.lives import End, Life
-from argus.control.runtime.probing import ask
+from argus.control.runtime.house import House
+from argus.control.runtime.limits import confine
+from argus.control.runtime.lives import Life
+from argus.control.runtime.probing import Probing
 from argus.control.runtime.protocol import ENDS, Workload, WorkloadStatus
 from argus.core.errors import UnknownName
-from argus.processes.endings import exit_text, one_line
-from argus.processes.policy import RestartPolicy
-from argus.processes.spec import ProcessSpec, ProcessStatus
-from argus.processes.supervisor import Supervisor
+from argus.processes.spec import ProcessStatus
 from argus.processes.usage import Usage
 
-CONFIG_VARIABLE: Final = "ARGUS_WORKER_CONFIG"
-_NEVER: Final = RestartPolicy(when="never")
-_LINES: Final = 20
 _CLOCK_S: Final = 20.0
 """How often a cron looks at the clock at least: it may have been put forward."""
-_SOON_S: Final = 0.1
-"""How often a workload is asked that is not ready yet."""
 _LONGEST_PORT: Final = 65535
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What all workloads share."""
-
-    supervisor: Supervisor
-    files: Files
-    logs: Path
-    seats: Seats
-    changed: Callable[[], None]
-    """To be called when a status is another."""
 
 
 class Kept:
@@ -76,11 +53,7 @@ class Kept:
         self._timer: asyncio.TimerHandle | None = None
         self._clock: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._probing: asyncio.Task[None] | None = None
-        self._heard = asyncio.Event()
-        self._port: int | None = None
-        self._ready = False
-        self._healthy = True
+        self._probing = self._probing_anew()
         self._log = structlog.get_logger().bind(workload=workload.name)
 
     @property
@@ -147,9 +120,8 @@ class Kept:
     def told(self, message: dict[str, Any]) -> None:
         """Hear what its program told."""
         port = message.get("port")
-        if isinstance(port, int) and 0 < port <= _LONGEST_PORT and port != self._port:
-            self._port = port
-            self._heard.set()
+        if isinstance(port, int) and 0 < port <= _LONGEST_PORT and port != self._probing.port:
+            self._probing.hear(port)
             self._house.changed()
 
     def hear(self, status: ProcessStatus) -> None:
@@ -182,9 +154,9 @@ class Kept:
             kind=self.workload.kind,
             state=life.state,
             pid=pid,
-            port=self._port if pid is not None else None,
-            ready=pid is not None and self._ready and self._wish == "run",
-            healthy=self._healthy,
+            port=self._probing.port if pid is not None else None,
+            ready=pid is not None and self._probing.ready and self._wish == "run",
+            healthy=self._probing.healthy,
             starts=life.starts,
             restarts=life.restarts,
             last_exit=life.last_exit,
@@ -231,23 +203,12 @@ class Kept:
         workload = self.workload
         self._runs += 1
         self.process = f"{workload.name}.{self._runs}"
-        self._last, self._blame, self._port, self._ready, self._healthy = None, "", None, False, True
-        self._heard.clear()
+        self._last, self._blame, self._probing = None, "", self._probing_anew()
         self._asleep.clear()
         self._started_s = asyncio.get_running_loop().time()
         # Before it runs: who is killed now finds a run that was cut short, and does not do it twice.
         self._set(lives.started(self.life, _now(), by_itself=by_itself))
-        self._house.supervisor.add(
-            ProcessSpec(
-                name=self.process,
-                command=workload.command,
-                env={**workload.env, CONFIG_VARIABLE: str(self._house.files.config_path(workload.name))},
-                restart=_NEVER,
-                hang_after_s=workload.hang_after_s,
-                drain_s=lives.DRAIN_S,
-                log=str(self._house.logs / f"{workload.name}.log"),
-            )
-        )
+        self._house.start(self.process, workload)
         if workload.deadline_s is not None:
             self._deadline = asyncio.get_running_loop().call_later(workload.deadline_s, self._too_long)
 
@@ -255,20 +216,18 @@ class Kept:
         workload = self.workload
         if workload.limits.cpus is not None:
             confine(pid, self._house.seats.take(workload.name, workload.limits.cpus))
-        self._ready = workload.probes.readiness is None
-        self._set(lives.running(self.life, _now(), pid, born(pid), ready=self._ready))
-        if workload.probes.readiness is not None or workload.probes.liveness is not None:
-            self._probing = asyncio.create_task(self._probe(self.process))
+        self._set(lives.running(self.life, _now(), pid, born(pid), ready=self._probing.ready))
+        self._probing.begin(workload.probes.start_s)
 
     def _ended(self, status: ProcessStatus) -> None:
         self.process = ""
         self._asleep.set()
         self._house.seats.leave(self.workload.name)
-        if self._probing is not None:
-            self._probing.cancel()
+        self._probing.close()
         if self._deadline is not None:
             self._deadline.cancel()
-        end = self._end_of(status)
+        ran_s = asyncio.get_running_loop().time() - self._started_s
+        end = lives.end_of(status, ran_s, self._blame)
         if self._wish == "run":
             life, wait_s = lives.after_end(self.life, self.workload, end, _now())
             self._log.info("keeper.workload_ended", reason=end.reason, state=life.state, wait_s=wait_s)
@@ -286,28 +245,6 @@ class Kept:
             self._look_at_clock()
         else:
             self._end()  # there is nothing left to be ended
-
-    def _end_of(self, status: ProcessStatus) -> End:
-        code, reason = status.code, status.reason
-        words = reason
-        if code is not None:
-            plain, words = exit_text(code), lives.exit_words(code)
-            if reason.startswith(plain):
-                reason = words + reason.removeprefix(plain)
-            elif reason != "stopped":
-                words = reason  # it was ended for a fault, which says more than the signal that did it
-        if self._blame:
-            words = reason = self._blame
-        lines = [shown for line in status.output.splitlines() if (shown := one_line(line))]
-        return End(
-            well=status.state == "finished" and not self._blame,
-            exit=words,
-            reason=reason,
-            ran_s=asyncio.get_running_loop().time() - self._started_s,
-            lines=tuple(lines[-_LINES:]),
-            code=code,
-            final=bool(self._blame),
-        )
 
     def _too_long(self) -> None:
         if self.process and self._wish == "run":
@@ -338,38 +275,11 @@ class Kept:
         wait_s = min(max((following - _now()).total_seconds(), 0.01), _CLOCK_S)
         self._clock = asyncio.get_running_loop().call_later(wait_s, self._look_at_clock)
 
-    async def _probe(self, process: str) -> None:
-        probes = self.workload.probes
-        silent = 0
-        while self.process == process:
-            if self._port is None:
-                left_s = self._started_s + probes.start_s - asyncio.get_running_loop().time()
-                try:
-                    async with asyncio.timeout(left_s):
-                        await self._heard.wait()
-                except TimeoutError:
-                    self.condemn(f"did not tell its port within {probes.start_s:g} s of its start")
-                    return
-            port = self._port
-            assert port is not None
-            ready, healthy = True, True
-            if probes.liveness is not None:
-                answer = await ask(port, probes.liveness, probes.timeout_s)
-                silent = silent + 1 if answer is None else 0
-                healthy = _well(answer)
-                if silent >= probes.failures:
-                    self.condemn(f"did not answer at {probes.liveness} {silent} times in a row")
-                    return
-            if probes.readiness is not None:
-                ready = _well(await ask(port, probes.readiness, probes.timeout_s))
-            self._probed(ready, healthy)
-            await asyncio.sleep(probes.every_s if ready else min(probes.every_s, _SOON_S))
+    def _probing_anew(self) -> Probing:
+        return Probing(self.workload.probes, self._probed, self.condemn)
 
-    def _probed(self, ready: bool, healthy: bool) -> None:
-        if (ready, healthy) == (self._ready, self._healthy):
-            return
-        self._ready, self._healthy = ready, healthy
-        if ready and self.life.state == "starting" and self.life.pid is not None:
+    def _probed(self) -> None:
+        if self._probing.ready and self.life.state == "starting" and self.life.pid is not None:
             self._set(lives.running(self.life, _now(), self.life.pid, self.life.born, ready=True))
         self._house.changed()
 
@@ -378,10 +288,6 @@ class Kept:
         if not self.leaving:
             self._house.files.write_life(self.workload.name, life)
         self._house.changed()
-
-
-def _well(answer: int | None) -> bool:
-    return answer is not None and 200 <= answer < 400
 
 
 def _now() -> datetime:

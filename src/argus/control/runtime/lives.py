@@ -15,17 +15,21 @@ import msgspec
 
 from argus.control.runtime.crons import due, next_time
 from argus.control.runtime.protocol import ENDS, Workload, WorkloadState
+from argus.processes.endings import exit_text, one_line
 from argus.processes.policy import RestartPolicy
 from argus.processes.restarts import History
+from argus.processes.spec import ProcessStatus
 
 SERVICE: Final = RestartPolicy(when="always", first_s=0.2, longest_s=300.0)
-"""0.2 s, doubled for each death within a minute of running, at most 5 minutes; never given up."""
+"""After the first death it is started at once; after the second within a minute of running in 0.2 s, doubled
+for each further one, at most 5 minutes; never given up."""
 JOB: Final = RestartPolicy(first_s=1.0, longest_s=300.0)
 CANNOT_BE: Final = 2
 """The exit code of a job that would fail again however often it is tried."""
 DRAIN_S: Final = 10.0
 """Seconds from asking a workload to end to ending it."""
 _WARM_S: Final = 1.0
+_LINES: Final = 20
 
 
 class Life(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +69,34 @@ class End:
     """No use in trying again."""
 
 
+def end_of(status: ProcessStatus, ran_s: float, blame: str = "") -> End:
+    """Return how a process ended, from what its supervisor says of it.
+
+    Args:
+        status: Its last one.
+        ran_s: Seconds that it ran.
+        blame: Why it was ended, where that was for good; it is not tried again then.
+    """
+    code, reason = status.code, status.reason
+    words = reason
+    if code is not None:
+        plain, words = exit_text(code), exit_words(code)
+        if reason.startswith(plain):
+            reason = words + reason.removeprefix(plain)
+        elif reason != "stopped":
+            words = reason  # it was ended for a fault, which says more than the signal that did it
+    lines = [shown for line in status.output.splitlines() if (shown := one_line(line))]
+    return End(
+        well=status.state == "finished" and not blame,
+        exit=blame or words,
+        reason=blame or reason,
+        ran_s=ran_s,
+        lines=tuple(lines[-_LINES:]),
+        code=code,
+        final=bool(blame),
+    )
+
+
 def begun(workload: Workload, now: datetime) -> Life:
     """Return the life of a workload that nobody has heard of before."""
     if workload.schedule is None:
@@ -93,7 +125,8 @@ def after_end(life: Life, workload: Workload, end: End, now: datetime) -> tuple[
     life = _changed(life, None, now, pid=None, born=None, last_exit=end.exit, last_lines=end.lines)
     if workload.kind == "service":
         history = life.history.after_run(end.ran_s, SERVICE)
-        wait_s = SERVICE.delay_s(len(history.ends))
+        again = len(history.ends) - 1
+        wait_s = SERVICE.delay_s(again) if again else 0.0
         return _backing_off(_changed(life, None, now, history=history), end.reason, wait_s, now)
     if end.well:
         return over(life, workload, "succeeded", "", now), None

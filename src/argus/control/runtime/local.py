@@ -17,7 +17,7 @@ import structlog
 from argus.control.runtime.connection import Connection, SpeaksOtherwise
 from argus.control.runtime.down import shut_down
 from argus.control.runtime.files import Files
-from argus.control.runtime.homes import read_note
+from argus.control.runtime.homes import keeper_remark, read_note
 from argus.control.runtime.logs import LogReader
 from argus.control.runtime.protocol import (
     RuntimeUnavailable,
@@ -39,7 +39,6 @@ from argus.control.runtime.words import (
 )
 from argus.core.errors import OutputError
 from argus.core.settings import Settings
-from argus.core.version import __version__
 
 __all__ = ["LocalRuntime", "shut_down"]
 T = TypeVar("T", bound=FromKeeper)
@@ -54,6 +53,8 @@ class LocalRuntime:
 
     def __init__(self, settings: Settings) -> None:
         """Know the home whose keeper is asked."""
+        self.remark = ""
+        """What people should know of what runs workloads, though it answers."""
         self._settings = settings
         self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
@@ -184,13 +185,9 @@ class LocalRuntime:
         greeting = connection.greeting
         self._changes.set()
         structlog.get_logger().info("runtime.keeper_found", pid=greeting.pid, version=greeting.version)
-        if greeting.version != __version__:
-            structlog.get_logger().warning(
-                "runtime.keeper_of_another_version",
-                keeper=greeting.version,
-                ours=__version__,
-                remedy="`argus down` ends it with all that it runs; the next `argus up` starts this version",
-            )
+        remark, self.remark = self.remark, keeper_remark(self._settings.run)
+        if self.remark and self.remark != remark:
+            structlog.get_logger().warning("runtime.keeper_of_another_version", reason=self.remark)
         return connection
 
     async def _tend(self) -> None:
