@@ -51,6 +51,16 @@ def test_a_target_rate_leaves_frames_of_a_camera_out(server: RtspServer) -> None
     assert source.counters.skipped >= 8
 
 
+def test_a_recording_whose_server_dies_has_not_ended(tmp_path: Path) -> None:
+    film = make_video(tmp_path / "film.mp4", codec="libx264", frames=250)
+    with RtspServer(file=film) as recorder, open_source(recorder.url()) as source:
+        frames = iter(source)
+        next(frames)
+        recorder.kill()
+        with pytest.raises(SourceUnreachable, match="broke off"):
+            list(frames)
+
+
 def test_a_recording_on_a_server_ends_in_peace(server: RtspServer, tmp_path: Path) -> None:
     film = make_video(tmp_path / "film.mp4", codec="libx264", frames=10)
     with RtspServer(file=film) as recorder, open_source(recorder.url()) as source:

@@ -21,11 +21,16 @@ from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.protocol import SourceCounters, SourceInfo
 from argus.vision.sources.pump import PacketPump
 from argus.vision.sources.reading import ReadSource, Shot, note_fact, thinned
+from argus.vision.sources.tapping import VideoPacket
 from argus.vision.sources.timing import PATIENCE, FrameClock, LiveClock
 
 _IN_BURSTS: Final = frozenset({"hls", "dash"})
 """Live streams that come as files of some seconds each: when their pictures arrive says little."""
 _USUAL_FPS: Final = 25.0
+_MOST: Final = 0.8
+"""Part of its length that a recording must have to have ended; sound may last longer than pictures."""
+_LEAST_S: Final = 2.0
+"""Less than this is never missed: servers round."""
 _GRACE_S: Final = 0.25
 """FFmpeg's own limit on a read should come first: it knows more of what went wrong."""
 _ASTRAY: Final = "the camera's clock jumps or runs wrong; its frames are timed by their arrival then"
@@ -62,7 +67,8 @@ def open_stream(
 ) -> ReadSource:
     """Open a stream through FFmpeg and wait for its first picture.
 
-    A recording ends in peace; any end of a live stream is a break.
+    A recording ends in peace where it is nearly as long as the server said; any other end is a break, and so
+    is any end of a live stream.
 
     Args:
         url: What FFmpeg is given.
@@ -118,6 +124,9 @@ class _StreamReader:
         self._shown = shown
         self._timeout_s = options.timeout_s
         self._live = live
+        self._length_s = None if live else video.duration_s
+        self._first_s: float | None = None
+        self._reached_s = 0.0
         self._counters = counters
         opened_at = datetime.now(UTC)
         # What comes in its own time is timed, and dropped when it waits too long. A recording comes as
@@ -170,11 +179,27 @@ class _StreamReader:
         if arrival is None:
             if self._live and not self._pump.stopping:
                 raise SourceUnreachable(f"{self._shown} ended the connection: check what the server is doing")
+            if not self._pump.stopping and self._length_s and self._lacks_much(self._length_s):
+                raise SourceUnreachable(
+                    f"{self._shown} broke off after {self._reached_s:.0f} of {self._length_s:.0f} s: "
+                    "check what the server is doing"
+                )
             return None
+        if self._length_s:
+            self._note_reached(arrival.packet)
         shots = self._decoder.shots(arrival.packet, arrival if self._live else None)
         if self._live_clock is not None and self._live_clock.jumps:
             note_fact(self._counters, _ASTRAY)
         return shots
+
+    def _lacks_much(self, length_s: float) -> bool:
+        return self._reached_s < min(_MOST * length_s, length_s - _LEAST_S)
+
+    def _note_reached(self, packet: VideoPacket) -> None:
+        if packet.pts is not None:
+            now_s = float(packet.pts * packet.time_base)
+            self._first_s = now_s if self._first_s is None else self._first_s
+            self._reached_s = max(self._reached_s, now_s - self._first_s)
 
     def set_fps(self, fps: float | None) -> float | None:
         self._decoder.set_fps(fps)
