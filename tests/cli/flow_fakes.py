@@ -73,7 +73,7 @@ class FakeSystem:
         if request["op"] == "set":
             if request["node"] != "yolo":
                 raise RequestRefused(f"there is no node {request['node']!r}: there is camera, yolo, logger")
-            return {"confidence": 0.25, **request["params"]}
+            return {"params": {"confidence": 0.25, **request["params"]}, "waiting": []}
         if request["op"] == "replay":
             return len(request["ids"])
         if request["op"] == "stop":

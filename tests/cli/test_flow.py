@@ -115,7 +115,8 @@ def test_params_are_set_and_shown_as_they_are_then(argus: Argus) -> None:
     with fake_system() as system:
         done = argus("flow", "set", "yolo", "confidence=0.6", "classes=[car]", "-o", "json")
         refused = argus("flow", "set", "yollo", "confidence=0.6")
-    assert json.loads(done.out) == {"node": "yolo", "params": {"confidence": 0.6, "classes": ["car"]}}
+    params = {"confidence": 0.6, "classes": ["car"]}
+    assert json.loads(done.out) == {"node": "yolo", "params": params, "waiting": []}
     assert system.told[0]["params"] == {"confidence": 0.6, "classes": ["car"]}
     assert refused.code == 2
     assert "there is no node 'yollo'" in refused.err

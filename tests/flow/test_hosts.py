@@ -11,9 +11,9 @@ import pytest
 
 from argus import QoS, System
 from argus.core.errors import SpecError
-from argus.flow import transport
+from argus.flow import placement as placement_of
 from argus.flow.local import LocalSystem
-from argus.flow.transport import Placement
+from argus.flow.placement import Placement
 from tests.flow.test_local import NODES, kept, link, replica
 from tests.sources.settling import comes_true
 
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    monkeypatch.setattr(transport, "FIRST_PORT", port)
+    monkeypatch.setattr(placement_of, "FIRST_PORT", port)
     monkeypatch.setenv("ARGUS_FLOW_HOSTS", "count=127.0.0.1,box=127.0.0.1")
 
 
@@ -79,7 +79,7 @@ def test_ports_are_the_same_on_every_machine_and_never_shared(folder: Path) -> N
     placement = Placement(graph)
     ports = [placement.port(graph.node("a"), output, at) for output in (None, "mask") for at in range(3)]
     ports.append(placement.port(graph.node("b"), None, 0))
-    assert ports == list(range(transport.FIRST_PORT, transport.FIRST_PORT + 7))
+    assert ports == list(range(placement_of.FIRST_PORT, placement_of.FIRST_PORT + 7))
 
 
 def test_a_part_that_is_not_there_is_named(folder: Path) -> None:

@@ -18,7 +18,7 @@ from argus import QoS, System
 from argus.flow.control import Control, RequestRefused, SystemNotRunning
 from argus.flow.home import last_status
 from argus.flow.local import LocalSystem
-from argus.flow.status import LinkStatus, ReplicaStatus
+from argus.flow.status import Change, LinkStatus, ReplicaStatus
 from argus.flow.system import run
 from tests.sources.settling import comes_true
 
@@ -305,7 +305,8 @@ def test_params_are_changed_while_it_runs_and_bad_ones_change_nothing(
     running = started(system)
     assert comes_true(lambda: len(kept(folder)) > 3, within_s=15)
     control = Control(running.graph.name)
-    assert control.set("keep", {"scale": 1000})["scale"] == 1000
+    params = {"file": str(folder / "kept"), "kills": -1, "raises": -1, "takes": 0.0, "scale": 1000}
+    assert control.set("keep", {"scale": 1000}) == Change(params=params)
     assert comes_true(lambda: kept(folder)[-1] >= 1000, within_s=5)
     with pytest.raises(RequestRefused, match=r"scale: Input should be greater than or equal to 1"):
         control.set("keep", {"scale": 0})

@@ -13,9 +13,10 @@ from argus import ConsumerNode, FusionNode, ProducerNode, QoS, SinkNode
 from argus.flow.channels.memory import MemoryChannel
 from argus.flow.channels.protocol import ChannelDown, Delivery, LinkCounts, ReliableReceiver
 from argus.flow.codec import decode
+from argus.flow.inlets import Inlet, Inlets
 from argus.flow.node import Node
 from argus.flow.outlet import Outlet
-from argus.flow.runner import Inlet, Runner
+from argus.flow.runner import Runner
 from tests.flow.channels.contract import put
 from tests.sources.settling import comes_true
 
@@ -308,7 +309,7 @@ def test_a_server_that_does_not_answer_is_said_and_waited_for() -> None:
 
     bench = Bench(Double())
     flaky = Flaky(bench.into.receiver(IN))
-    bench.runner._inlets = [Inlet(flaky, "a", IN)]
+    bench.runner._inlets = Inlets([Inlet(flaky, "a", IN)])
     with bench:
         put(bench, 1, 1)
         assert comes_true(lambda: "does not answer" in bench.runner.meters.down)

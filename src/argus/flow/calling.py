@@ -8,17 +8,30 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import asyncio
 
 
+class Guard(Protocol):
+    """Hears when a call into the user's code begins and ends; see `argus.processes.line.Line`."""
+
+    def enter(self) -> None:
+        """Hear that one begins."""
+        ...
+
+    def leave(self) -> None:
+        """Hear that it has ended."""
+        ...
+
+
 class Caller:
     """Calls functions and coroutine functions alike; used by one thread."""
 
-    def __init__(self) -> None:
-        """Begin without a loop."""
+    def __init__(self, guard: Guard | None = None) -> None:
+        """Begin without a loop; `guard` hears of what is `watched`."""
+        self._guard = guard
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -31,6 +44,17 @@ class Caller:
 
             self._loop = asyncio.new_event_loop()
         return self._loop.run_until_complete(result)
+
+    def watched(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what it returns; it must come back, or is taken for stuck."""
+        guard = self._guard
+        if guard is None:
+            return self.call(function, *arguments)
+        guard.enter()
+        try:
+            return self.call(function, *arguments)
+        finally:
+            guard.leave()
 
     def close(self) -> None:
         """End the loop and what still runs in it."""

@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from argus.core.errors import ArgusError, UnknownName
-from argus.flow.status import DeadLetter, SystemStatus
+from argus.flow.status import Change, DeadLetter, SystemStatus
 
 _ANSWER_S = 30.0
 
@@ -62,36 +62,35 @@ class Control:
     """Asks one system."""
 
     def __init__(self, system: str | None = None, *, path: str | None = None) -> None:
-        """Choose a system by name (None: the only one that runs) or by its socket.
+        """Choose a system by name or by its socket.
+
+        Args:
+            system: Its name, or that of a part of it as `argus flow run --only` starts one (`yard.camera`);
+                what the name begins with is enough where one alone begins so. None: the only one that runs.
+            path: Of the socket.
 
         Raises:
             SystemNotRunning: there is none, or several to choose from.
         """
-        if path is None:
-            if system is None:
-                found = running()
-                if len(found) != 1:
-                    raise SystemNotRunning(
-                        f"several systems run here: name one of {', '.join(found)}"
-                        if found
-                        else "no system runs here: start one with `argus flow run main.py`"
-                    )
-                system = found[0]
-            path = str(folder() / f"{system}.sock")
-        self.path = Path(path)
+        self.path = folder() / f"{_chosen(system)}.sock" if path is None else Path(path)
 
     def status(self) -> SystemStatus:
         """Return how it is doing."""
         return msgspec.convert(self._ask("status"), SystemStatus)
 
-    def set(self, node: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Change params of a node in all of its replicas; return all its params as they are then.
+    def set(self, node: str, params: Mapping[str, Any], *, wait: bool = True) -> Change:
+        """Change params of a node in all of its replicas.
+
+        Args:
+            node: Its name.
+            params: Names and values.
+            wait: False does not wait for what the node makes of values that are valid.
 
         Raises:
-            RequestRefused: there is no such node or param, or a value is not valid; nothing has changed.
+            RequestRefused: there is no such node or param, a value is not valid, or the node cannot take it;
+                nothing has changed.
         """
-        result: dict[str, Any] = self._ask("set", node=node, params=dict(params))
-        return result
+        return msgspec.convert(self._ask("set", node=node, params=dict(params), wait=wait), Change)
 
     def dead(self, link: str | None = None) -> list[DeadLetter]:
         """Return the dead letters of a link, or of all, the oldest first."""
@@ -107,6 +106,25 @@ class Control:
 
     def _ask(self, op: str, **details: Any) -> Any:
         return _ask(self.path, {"op": op, **details})
+
+
+def _chosen(system: str | None) -> str:
+    """Return the full name of the system that is meant."""
+    if system is not None and (folder() / f"{system}.sock").exists():
+        return system
+    known = running()
+    found = [name for name in known if system is None or name.startswith(system)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise SystemNotRunning(f"several systems run here: name one of {', '.join(found)}")
+    if known:
+        raise SystemNotRunning(f"no system {system} runs here: there is {', '.join(known)}")
+    raise SystemNotRunning(
+        f"no system {system} runs here: see `argus flow run --help`"
+        if system
+        else "no system runs here: start one with `argus flow run main.py`"
+    )
 
 
 class ControlServer:
@@ -134,7 +152,14 @@ class ControlServer:
                     f"a system named {system} runs already: stop it, or give this one another name"
                 )
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.bind(str(self.path))
+        try:
+            self._socket.bind(str(self.path))
+        except OSError as error:
+            self._socket.close()
+            raise ArgusError(
+                f"{self.path}: cannot be listened at: {error.strerror or error}: the path of a "
+                "socket has about 100 letters at most: set XDG_RUNTIME_DIR to a short folder of yours"
+            ) from error
         self.path.chmod(0o600)
         self._socket.listen(16)
         self._thread = threading.Thread(target=self._accept, name="argus-flow-control", daemon=True)

@@ -35,6 +35,8 @@ class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
     fps: float | None = None
     """Calls of a producer's `loop` per second at most; None: as often as it can."""
     replicas: int = 1
+    pods: int = 1
+    """Pods of a cluster that run it side by side, each with all of `replicas`."""
     host: str | None = None
     """The machine that it runs on, by the name `System(hosts=…)` gives it; None: wherever the rest does."""
     restart: RestartPolicy = RestartPolicy()

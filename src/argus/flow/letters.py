@@ -6,10 +6,14 @@ What a letter is, and who writes it, is `dead_letters`.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from argus.flow.channels.redis_spec import RedisSpec
+from argus.flow.control import RequestRefused
 from argus.flow.dead_letters import DeadLetters
 from argus.flow.status import DeadLetter
 
@@ -30,6 +34,20 @@ class Letters:
         self._files = DeadLetters(folder)
         self._brokered = tuple(brokered)
         self._replay = replay
+
+    def answer(self, request: Mapping[str, Any], links: Sequence[str]) -> Any:
+        """Return what an asker wants; see `argus.flow.control.Control`.
+
+        Raises:
+            RequestRefused: there is no such link.
+        """
+        op, link, ids = request["op"], request.get("link"), request.get("ids")
+        if (link is not None or op != "dead") and link not in links:
+            raise RequestRefused(f"there is no link {link!r}: there is {', '.join(links)}")
+        if op == "dead":
+            return msgspec.to_builtins(self.list(link))
+        chosen = str(link)
+        return self.replay(chosen, ids) if op == "replay" else self.drop(chosen, ids)
 
     def list(self, link: str | None) -> builtins.list[DeadLetter]:
         """Return the letters of a link, or of all, the oldest first."""

@@ -20,21 +20,22 @@ import structlog
 
 from argus.core.errors import OutputError
 from argus.flow.control import ControlServer, RequestRefused
+from argus.flow.endings import OVER, Endings
 from argus.flow.figures import Figures
 from argus.flow.graph import Graph, NodeSpec
 from argus.flow.home import dead_of, logs_of, made, write_last_status
 from argus.flow.letters import Letters
+from argus.flow.placement import Placement, in_pods
 from argus.flow.plan import PLAN, SOCKET, Page, Plan, source_name
-from argus.flow.status import SystemStatus
+from argus.flow.status import Change, SystemStatus
 from argus.flow.system import CHILD
-from argus.flow.transport import Placement, Wiring
+from argus.flow.transport import Wiring
+from argus.flow.verdicts import VERDICT_S, Verdicts
 from argus.processes.spec import ProcessSpec, ProcessStatus
 from argus.processes.supervisor import Supervisor
 
 _LOOK_S: Final = 0.1
 """How often it is looked whether a stream has ended."""
-_ANSWER_S: Final = 10.0
-_OVER: Final = frozenset({"finished", "stopped", "failed"})
 
 
 class LocalSystem:
@@ -46,6 +47,7 @@ class LocalSystem:
         *,
         only: Sequence[str] = (),
         host: str | None = None,
+        pod: str | None = None,
         on_change: Callable[[str, str, str], None] | None = None,
     ) -> None:
         """Make the channels and start the processes.
@@ -54,34 +56,31 @@ class LocalSystem:
             graph: Checked.
             only: Only these nodes; the others run elsewhere.
             host: Only the nodes of this machine.
+            pod: The name of the pod of a cluster that this is; its replicas are other pods.
             on_change: Hears the node's process, its new state and why.
 
         Raises:
             SpecError: `only` or `host` names what is not there.
             ArgusError: a system of this name runs already.
         """
-        self.graph = graph
+        self.graph = graph = graph if pod is None else in_pods(graph)
         self.over = threading.Event()
         """Set when nothing runs any more."""
         self.began = threading.Event()
         """Set when every node has come up once, or failed to, and producers were let go."""
         self._rates: dict[str, tuple[float, int, float]] = {}
-        self._placement = Placement(graph, only, host)
+        self._placement = Placement(graph, only, host, pod)
         self.started = datetime.now(UTC)
         self._on_change = on_change
         self.nodes = [graph.node(name) for name in graph.order if name in self._placement.here]
         self._pages: dict[str, Page] = {}
         self.figures = {source: Figures() for _, _, source in self._replicas()}
-        self._answers: dict[int, tuple[threading.Event, list[dict[str, Any]]]] = {}
-        self._asked = 0
+        self._endings = Endings(graph, self._placement.here, lambda s: self.figures[s].last.get("ended", ()))
         self._changing = threading.RLock()
         self._closing = False
         self._closed = threading.Event()
-        self._set: dict[str, dict[str, Any]] = {}
-        """Params that were changed since the start, by node."""
-        self._draining: set[str] = set()
-        self._told: set[str] = set()
-        """Those that have been told that nothing more will be sent to them."""
+        self._last_words: set[str] = set()
+        """Those that would be started again when they end, and are not, as their streams have ended."""
         self._here: set[str] = set()
         self._runs: set[str] = set()
         self._plans: list[int] = []
@@ -92,6 +91,7 @@ class LocalSystem:
             opened.callback(self.wiring.close)
             self.supervisor = Supervisor(on_message=self._hear, on_end=self._ended, on_change=self._changed)
             opened.callback(self.supervisor.close)
+            self._verdicts = Verdicts(self.supervisor.tell)
             logs = made(logs_of(graph.name))
             for node, replica, source in self._replicas():
                 self.supervisor.add(self._process(node, replica, source, str(logs / f"{source}.log")))
@@ -158,29 +158,31 @@ class LocalSystem:
         if op == "status":
             return msgspec.to_builtins(self.status())
         if op == "set":
-            return self.set(str(request["node"]), dict(request["params"]))
+            wait = bool(request.get("wait", True))
+            return msgspec.to_builtins(self.set(str(request["node"]), dict(request["params"]), wait=wait))
         if op in {"dead", "replay", "drop"}:
-            return self._letters(op, request)
+            letters = Letters(dead_of(self.graph.name), self.wiring.brokered, self.wiring.replay)
+            return letters.answer(request, [link.id for link in self.graph.links])
         if op == "stop":
             threading.Thread(target=self.close, name="argus-flow-close", daemon=True).start()
             return None
         raise RequestRefused(f"there is no request {op!r}")
 
-    def set(self, node: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Change params of a node in all its replicas; return all of them as they are then.
+    def set(self, node: str, params: dict[str, Any], *, wait: bool = True) -> Change:
+        """Change params of a node in all its replicas; see `argus.flow.control.Control`.
 
         Raises:
-            RequestRefused: there is no such node or param, or a value is not valid.
+            RequestRefused: there is no such node or param, or the node cannot take a value.
         """
         spec = next((n for n in self.nodes if n.name == node), None)
         if spec is None:
             known = ", ".join(n.name for n in self.nodes)
             raise RequestRefused(f"there is no node {node!r}: there is {known}")
-        values: dict[str, Any] = {}
-        for replica in range(spec.replicas):
-            values = self._ask(source_name(spec, replica), {"set": params})
-        self._set.setdefault(node, {}).update(params)
-        return values
+        states = self._states()
+        sources = [s for n, _, s in self._replicas() if n.name == node and states[s] not in OVER]
+        if not sources:
+            raise RequestRefused(f"{node} has ended: see `argus flow logs {node}`")
+        return self._verdicts.set(node, sources, params, VERDICT_S if wait else 0.0)
 
     def link_rate(self, link: str, delivered: int) -> float:
         """Return messages per second since somebody last asked, at least half a second ago."""
@@ -204,6 +206,7 @@ class LocalSystem:
             inlets=self.wiring.inlets(node),
             senders=self.wiring.senders(node, replica),
             page=page.fd,
+            source=self._placement.source(node, replica),
         )
         descriptor = os.memfd_create("argus-plan", os.MFD_CLOEXEC)
         os.write(descriptor, msgspec.json.encode(plan))
@@ -229,33 +232,16 @@ class LocalSystem:
     def _hear(self, name: str, message: dict[str, Any]) -> None:
         """Take what a node's process says; called in the supervisor's thread."""
         if "answer" in message:
-            waiting = self._answers.get(message["answer"])
-            if waiting is not None:
-                waiting[1].append(message)
-                waiting[0].set()
+            self._verdicts.hear(message)
             return
         self.figures[name].take(message)
-
-    def _ask(self, source: str, message: dict[str, Any]) -> dict[str, Any]:
-        with self._changing:
-            self._asked += 1
-            number = self._asked
-        event, answers = self._answers.setdefault(number, (threading.Event(), []))
-        try:
-            if not self.supervisor.tell(source, {**message, "id": number}) or not event.wait(_ANSWER_S):
-                raise RequestRefused(f"{source} does not answer: see `argus flow logs {source}`")
-        finally:
-            del self._answers[number]
-        if "error" in answers[0]:
-            raise RequestRefused(answers[0]["error"])
-        result: dict[str, Any] = answers[0]["ok"]
-        return result
+        if "ending" in message and name in self._last_words:
+            self.supervisor.remove(name, wait=False)
 
     def _ended(self, name: str, reason: str) -> None:
         """Free what a process held; called before it is started again."""
         # Its successor, if it gets one, must be told again.
-        self._told.discard(name)
-        self._draining.discard(name)
+        self._endings.forget(name)
         for node, replica, source in self._replicas():
             if source == name:
                 self.wiring.forget(node, replica, reason)
@@ -268,8 +254,8 @@ class LocalSystem:
             self._runs.add(status.name)
             # What was set while it ran is set in who takes its place.
             for node, _, source in self._replicas():
-                if source == status.name and node.name in self._set:
-                    self.supervisor.tell(source, {"set": dict(self._set[node.name]), "id": 0})
+                if source == status.name:
+                    self._verdicts.tell_successor(node.name, source)
         if len(self._here) == len(self.figures):
             # Who failed is not waited for: it must not keep its producer from the others.
             for source in self._runs:
@@ -281,7 +267,6 @@ class LocalSystem:
 
     def _look(self) -> None:
         """End each node when those before it have ended and it has had everything; then the system."""
-        quiet: dict[str, int] = {}
         while not self._closing:
             time.sleep(_LOOK_S)
             try:
@@ -289,21 +274,12 @@ class LocalSystem:
             except Exception:  # noqa: BLE001 - a count that cannot be had now must not keep the system from ending
                 structlog.get_logger().exception("flow.not_counted")
                 continue
-            for node, _, source in self._replicas():
-                before = self.graph.into(node.name)
-                here = [link for link in before if link.source in self._placement.here]
-                if not before or len(here) < len(before) or states[source] in _OVER:
-                    continue
-                ended = all(states[s] in _OVER for link in here for s in self._sources(link.source))
-                if ended and source not in self._told:
-                    self._told.add(source)
-                    self.supervisor.tell(source, {"over": True})
-                done = ended and all(counts[link.id].pending == 0 for link in here)
-                quiet[source] = quiet.get(source, 0) + 1 if done else 0
-                if quiet[source] >= 2 and source not in self._draining:
-                    self._draining.add(source)
-                    self._finish(node, source)
-            if all(state in _OVER for state in states.values()):
+            told, ending = self._endings.look(states, counts)
+            for source in told:
+                self.supervisor.tell(source, {"over": True})
+            for node, source in ending:
+                self._finish(node, source)
+            if all(state in OVER for state in states.values()):
                 self.over.set()
                 return
 
@@ -314,22 +290,7 @@ class LocalSystem:
 
     def _finish(self, node: NodeSpec, source: str) -> None:
         """Let a process end that has nothing more to do."""
+        self.wiring.heard(node)
         if node.restart.when == "always":
-            self.supervisor.remove(source)
-        else:
-            self.supervisor.tell(source, {"finish": True})
-
-    def _sources(self, name: str) -> list[str]:
-        node = self.graph.node(name)
-        return [source_name(node, replica) for replica in range(node.replicas)]
-
-    def _letters(self, op: str, request: dict[str, Any]) -> Any:
-        link, ids = request.get("link"), request.get("ids")
-        known = [one.id for one in self.graph.links]
-        if (link is not None or op != "dead") and link not in known:
-            raise RequestRefused(f"there is no link {link!r}: there is {', '.join(known)}")
-        letters = Letters(dead_of(self.graph.name), self.wiring.brokered, self.wiring.replay)
-        if op == "dead":
-            return msgspec.to_builtins(letters.list(link))
-        chosen = str(link)
-        return letters.replay(chosen, ids) if op == "replay" else letters.drop(chosen, ids)
+            self._last_words.add(source)
+        self.supervisor.tell(source, {"finish": True})

@@ -46,6 +46,15 @@ class Outlet:
         for sender in self._late:
             sender.flush(stopping)
 
+    def end(self, stopping: Callable[[], bool]) -> None:
+        """Say on every channel that the stream is over.
+
+        Raises:
+            ChannelClosed: the system is ending, and somebody may not know of it.
+        """
+        for sender in self._senders:
+            sender.end(stopping)
+
     def loan(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """Return an array in a channel that lends its memory, or a plain one."""
         import numpy as np

@@ -18,6 +18,7 @@ from argus.flow.channels.redis_spec import RedisSpec
 from argus.flow.channels.ring_memory import RingSpec
 from argus.flow.channels.tcp_spec import TcpSpec
 from argus.flow.graph import NodeSpec
+from argus.flow.qos import Promise
 
 EndSpec = RingSpec | LogSpec | RedisSpec | TcpSpec
 
@@ -32,6 +33,7 @@ class InletPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     link: str
     input: str
+    qos: Promise
     channels: tuple[EndSpec, ...]
 
 
@@ -55,11 +57,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     senders: tuple[SenderPlan, ...]
     page: int
     """Descriptor of its `Page`."""
-
-    @property
-    def source(self) -> str:
-        """What it is called in origins and ids."""
-        return source_name(self.node, self.replica)
+    source: str
+    """What it is called in origins and ids."""
 
 
 def source_name(node: NodeSpec, replica: int) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from argus.flow.channels.protocol import LinkCounts
 from argus.flow.figures import Figures
 from argus.flow.graph import LinkSpec, NodeSpec
 from argus.flow.plan import source_name
-from argus.flow.status import LinkStatus, NodeStatus, ReplicaState, ReplicaStatus, SystemStatus
+from argus.flow.status import LinkStatus, NodeStatus, ReplicaStatus, SystemStatus
+from argus.processes.spec import ProcessStatus
 
 if TYPE_CHECKING:
     from argus.flow.local import LocalSystem
@@ -29,7 +30,7 @@ def status_of(system: LocalSystem) -> SystemStatus:
             figures = system.figures[source]
             params = figures.last.get("params", params)
             urls += figures.last.get("urls", ())
-            replicas.append(_replica(replica, states[source], figures))
+            replicas.append(_replica(replica, states.get(source), figures))
         nodes.append(NodeStatus(name=node.name, replicas=tuple(replicas), params=params))
     links = [
         _link(link, counts[link.id], system.wiring.transports.get(link.id, "elsewhere"), system)
@@ -46,9 +47,11 @@ def status_of(system: LocalSystem) -> SystemStatus:
     )
 
 
-def _replica(replica: int, process: Any, figures: Figures) -> ReplicaStatus:
+def _replica(replica: int, process: ProcessStatus | None, figures: Figures) -> ReplicaStatus:
+    """Return how a replica is doing; None for its process: it has finished, and nobody starts it again."""
     from argus.processes.usage import usage_of
 
+    process = process or ProcessStatus(name="", state="finished")
     usage = None if process.pid is None else usage_of(process.pid)
     last = figures.last
     down = str(last.get("down", ""))
@@ -56,7 +59,7 @@ def _replica(replica: int, process: Any, figures: Figures) -> ReplicaStatus:
     loop, age = last.get("loop", (0.0, 0.0)), last.get("age", (0.0, 0.0))
     return ReplicaStatus(
         replica=replica,
-        state=cast("ReplicaState", state),
+        state=state,
         pid=process.pid,
         restarts=process.restarts,
         reason=down if state == "waiting" else process.reason,

@@ -11,19 +11,20 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import structlog
 
-from argus.flow.calling import Caller
-from argus.flow.channels.protocol import ChannelClosed, ChannelDown, Delivery, Receiver
+from argus.flow.calling import Caller, Guard
+from argus.flow.channels.protocol import ChannelClosed, Delivery
 from argus.flow.codec import decode
-from argus.flow.fusion import Matcher
+from argus.flow.gathering import Gathering, Part
+from argus.flow.inlets import Inlet, Inlets
 from argus.flow.message import Message
 from argus.flow.meters import Meters
-from argus.flow.node import EndOfStream, FusionNode, Node, ProducerNode
+from argus.flow.node import EndOfStream, Node, ProducerNode
 from argus.flow.outlet import Outlet
+from argus.flow.refusals import Refusals
 from argus.flow.stamp import Stamps, values_of
 from argus.flow.wire import MessageDamaged
 
@@ -32,28 +33,6 @@ if TYPE_CHECKING:
 
 Ending = Literal["finished", "stopped"]
 _LONGEST_WAIT_S: Final = 0.25
-_DOWN_S: Final = 0.2
-
-
-class Guard(Protocol):
-    """Hears when a call into the user's code begins and ends; see `argus.processes.line.Line`."""
-
-    def enter(self) -> None:
-        """Hear that one begins."""
-        ...
-
-    def leave(self) -> None:
-        """Hear that it has ended."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Inlet:
-    """One link into the node."""
-
-    receiver: Receiver
-    input: str
-    link: str
 
 
 class Runner:
@@ -73,6 +52,7 @@ class Runner:
         guard: Guard | None = None,
         between: Callable[[], None] | None = None,
         wake: int | None = None,
+        again: bool = False,
     ) -> None:
         """Put the parts together.
 
@@ -88,29 +68,28 @@ class Runner:
             guard: Hears when `loop` begins and ends.
             between: Called between two calls of `loop`: new params.
             wake: A descriptor that is readable when `between` has something to do.
+            again: Whoever ends it by itself is started again, so that is no end of its stream.
         """
         self.node = node
         self.meters = Meters([inlet.link for inlet in inlets])
-        self._inlets = list(inlets)
+        self._inlets = Inlets(inlets)
         self._outlets = dict(outlets)
         self._stamps = Stamps(
             source or node.name, incarnation=incarnation, first_index=first_index, on_index=on_index
         )
         self._fps = fps
-        self._guard = guard
         self._between = between
         self._wake = wake
-        self._stopping = False
+        self._again = again
+        self._stopping = self._leaving = self._finished = False
         self._inputs_over = False
         self._message: Message | None = None
         self._received_ns = 0
         self._next_s = 0.0
-        self._caller = Caller()
+        self._caller = Caller(guard)
         self._log = structlog.get_logger().bind(node=source or node.name)
-        self._said: dict[str, float] = {}
-        self._matcher: Matcher[tuple[Inlet, Delivery, Any]] | None = None
-        if isinstance(node, FusionNode):
-            self._matcher = Matcher([i.input for i in inlets], node.slop, node.patience)
+        self._gathering = Gathering(node, [inlet.input for inlet in inlets])
+        self._refusals = Refusals(self._log, self.meters)
         node.log = self._log
         node.host = self
 
@@ -125,12 +104,22 @@ class Runner:
         return self._message
 
     def stop(self) -> None:
-        """Let it end after what it is looking at; from any thread."""
-        self._stopping = True
+        """Let it leave after what it is looking at, waiting for nobody; from any thread."""
+        self._leaving = self._stopping = True
+
+    def finish(self) -> None:
+        """Let it end, as it has had everything: its own stream is over as well; from any thread."""
+        self._again = False
+        self._finished = self._stopping = True
 
     def end_inputs(self) -> None:
         """Hear that nothing more will be sent to it, so that no partner will come; from any thread."""
         self._inputs_over = True
+
+    @property
+    def ended_links(self) -> list[str]:
+        """The links whose streams are over, and had; from any thread."""
+        return self._inlets.ended_links
 
     def setup(self) -> None:
         """Set the node up; what it raises is the caller's."""
@@ -155,11 +144,20 @@ class Runner:
                 self._caller.call(self.node.teardown)
             finally:
                 self._caller.close()
+                if self._finished or (ending == "finished" and not self._again):
+                    self._end_outlets()
                 for outlet in self._outlets.values():
                     outlet.close()
-                for inlet in self._inlets:
-                    inlet.receiver.close()
+                self._inlets.close()
         return ending
+
+    def _end_outlets(self) -> None:
+        """Say to those who cannot hear of it otherwise that nothing more will come."""
+        for outlet in self._outlets.values():
+            try:
+                outlet.end(self._is_leaving)
+            except ChannelClosed as error:
+                self._log.warning("node.end_not_told", error=str(error))
 
     def send(self, value: Any, output: str, *, time_s: float | None = None, index: int | None = None) -> None:
         """Send a value; see `argus.flow.node.Host`."""
@@ -171,7 +169,7 @@ class Runner:
                 f"{self.node.name} has no output {output!r}: it has {', '.join(self.node.outputs)}"
             )
         header = self._stamps.header(value, self._message, self._received_ns, time_s=time_s, index=index)
-        outlet.send(header, value, self._is_stopping)
+        outlet.send(header, value, self._is_leaving)
 
     def loan(self, shape: tuple[int, ...], dtype: Any, output: str) -> NDArray[Any]:
         """Return an array to fill and send; see `argus.flow.node.Host`."""
@@ -191,8 +189,8 @@ class Runner:
             self._sleep([], min(left_s, _LONGEST_WAIT_S))
         return True
 
-    def _is_stopping(self) -> bool:
-        return self._stopping
+    def _is_leaving(self) -> bool:
+        return self._leaving
 
     def _give(self, result: Any) -> None:
         """Send what `loop` returned."""
@@ -210,66 +208,37 @@ class Runner:
                 self._next_s += 1.0 / self._fps
             began = time.perf_counter()
             with suppress(ChannelClosed):
-                result = self._called(node.loop)
+                result = self._caller.watched(node.loop)
                 self._give(result)
             self.meters.loop.observe(time.perf_counter() - began)
             self.meters.processed += 1
 
     def _consume(self) -> None:
-        start = 0
+        inlets = self._inlets
         while not self._stopping:
             self._settle()
-            idle, down_s = True, None
-            for at in range(len(self._inlets)):
-                inlet = self._inlets[(start + at) % len(self._inlets)]
-                try:
-                    delivery = inlet.receiver.receive()
-                except ChannelDown as error:
-                    self._tell_down(str(error))
-                    down_s = _DOWN_S
-                    continue
-                if delivery is not None:
-                    self.meters.down = ""
-                    idle = False
-                    # Who had its turn comes last in the next round.
-                    start = (start + at + 1) % len(self._inlets)
-                    self._look(inlet, delivery)
-                    break
-            if idle:
-                if down_s is None:
-                    self.meters.down = ""
-                    if self._inputs_over:
-                        self._let_go()
-                looks = [s for i in self._inlets if (s := i.receiver.next_look_s()) is not None]
-                waits = [*looks, *([] if down_s is None else [down_s])]
-                self._sleep([i.receiver.fileno() for i in self._inlets], min([*waits, _LONGEST_WAIT_S]))
-
-    def _let_go(self) -> None:
-        """Accept what waits for partners that will not come."""
-        for inlet, delivery, _ in () if self._matcher is None else self._matcher.rest():
-            inlet.receiver.accept(delivery)
+            found = inlets.next()
+            if inlets.fault:
+                self._tell_down(inlets.fault)
+            else:
+                self.meters.down = ""
+            if found is not None:
+                self._look(*found)
+                continue
+            if self._inputs_over and not inlets.fault:
+                self._gathering.let_go()
+            self._sleep(inlets.descriptors, inlets.wait_s(_LONGEST_WAIT_S))
 
     def _look(self, inlet: Inlet, delivery: Delivery) -> None:
         try:
             _, value = decode(delivery.data, delivery.buffers)
         except MessageDamaged as error:
-            self._refuse([(inlet, delivery)], f"MessageDamaged: {error}")
+            self._refusals.refuse([(inlet, delivery)], f"MessageDamaged: {error}")
             return
-        if self._matcher is None:
-            message = Message(delivery.header, value, inlet.input, inlet.link, delivery.tries)
-            self._take([(inlet, delivery)], message, value)
-            return
-        time_s = delivery.header.origin.time_s
-        complete, alone = self._matcher.add(inlet.input, time_s, (inlet, delivery, value))
-        for set_ in complete:
-            parts = [(i, d) for i, d, _ in set_.values()]
-            oldest = min(parts, key=lambda part: part[1].header.origin.born_ns)[1]
-            values = {name: item for name, (_, _, item) in set_.items()}
-            self._take(parts, Message(oldest.header, values, "", ""), values)
-        for lone, given, _ in alone:
-            lone.receiver.accept(given)
+        for parts, message, whole in self._gathering.add(inlet, delivery, value):
+            self._take(parts, message, whole)
 
-    def _take(self, parts: Sequence[tuple[Inlet, Delivery]], message: Message, value: Any) -> None:
+    def _take(self, parts: Sequence[Part], message: Message, value: Any) -> None:
         """Call `loop` with a message, or a set of them, and send what it gives."""
         self._message, self._received_ns = message, time.monotonic_ns()
         for inlet, delivery in parts:
@@ -278,11 +247,11 @@ class Runner:
                 self.meters.links[inlet.link].observe((self._received_ns - hops[-1].sent_ns) / 1e9)
         try:
             began = time.perf_counter()
-            result = self._called(self.node.loop, value)  # type: ignore[attr-defined]  # all but producers take one
+            result = self._caller.watched(self.node.loop, value)  # type: ignore[attr-defined]  # all but producers take one
             self.meters.loop.observe(time.perf_counter() - began)
             self._give(result)
             for outlet in self._outlets.values():
-                outlet.flush(self._is_stopping)
+                outlet.flush(self._is_leaving)
         except ChannelClosed:
             return  # it comes again where that was promised
         except EndOfStream:
@@ -290,7 +259,7 @@ class Runner:
                 inlet.receiver.accept(delivery)
             raise
         except Exception as error:  # noqa: BLE001 - the message is at fault, or the node is; both are said
-            self._refuse(parts, traceback.format_exc(), error)
+            self._refusals.refuse(parts, traceback.format_exc(), error)
             return
         finally:
             self._message = None
@@ -298,33 +267,6 @@ class Runner:
         self.meters.age.observe(message.header.age_s())
         for inlet, delivery in parts:
             inlet.receiver.accept(delivery)
-
-    def _refuse(
-        self, parts: Sequence[tuple[Inlet, Delivery]], reason: str, error: Exception | None = None
-    ) -> None:
-        self.meters.failed += 1
-        said = reason.strip().splitlines()[-1]
-        # The same failure a hundred times a second is said once in ten seconds.
-        now_s = time.monotonic()
-        if now_s - self._said.get(said, -10.0) >= 10.0:
-            if len(self._said) > 100:
-                self._said.clear()
-            self._said[said] = now_s
-            id_ = parts[0][1].header.id
-            self._log.error("node.loop_failed", message=id_, error=said, exc_info=error)
-        for inlet, delivery in parts:
-            inlet.receiver.refuse(delivery, reason)
-
-    def _called(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call the user's code, watched."""
-        guard = self._guard
-        if guard is None:
-            return self._caller.call(function, *arguments)
-        guard.enter()
-        try:
-            return self._caller.call(function, *arguments)
-        finally:
-            guard.leave()
 
     def _settle(self) -> None:
         if self._between is not None:

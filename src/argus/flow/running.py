@@ -13,21 +13,12 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Final
 
-import msgspec
-
 from argus.core.errors import SpecError
 from argus.flow.graph import Graph
 from argus.flow.local import LocalSystem
+from argus.flow.placement import POD
 
-POD: Final = "ARGUS_FLOW_POD"
-"""Set where a cluster keeps the replicas: each of its pods runs one."""
 _LOOK_S: Final = 0.1
-
-
-def alone(graph: Graph) -> Graph:
-    """Return a graph in which every node is one process, for where others count replicas."""
-    replace = msgspec.structs.replace
-    return replace(graph, nodes=tuple(replace(node, replicas=1) for node in graph.nodes))
 
 
 def run_systems(
@@ -48,6 +39,7 @@ def run_systems(
     Raises:
         SpecError: a system cannot be run here.
     """
+    pod = os.environ.get(POD)
     names = [graph.name for graph in graphs]
     if len(set(names)) < len(names):
         raise SpecError(f"two systems are called {', '.join(sorted(names))}: give each its own name")
@@ -63,11 +55,9 @@ def run_systems(
 
         before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
     systems: list[LocalSystem] = []
-    if os.environ.get(POD):
-        graphs = [alone(graph) for graph in graphs]
     try:
         for graph in graphs:
-            systems.append(LocalSystem(graph, only=only, host=host))  # noqa: PERF401 - those begun are closed
+            systems.append(LocalSystem(graph, only=only, host=host, pod=pod))  # noqa: PERF401 - those begun are closed
         end_s = float("inf")
         while not stop.is_set() and not all(system.over.is_set() for system in systems):
             stop.wait(_LOOK_S)

@@ -81,6 +81,15 @@ class SystemStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Where its gateways show it."""
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Params of a node that were changed."""
+
+    params: dict[str, Any]
+    """All of them as they are now, where a replica has told; else those that were given."""
+    waiting: tuple[str, ...] = ()
+    """Replicas that take them later: they do not run now, or have been at work for long."""
+
+
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A message that was given up."""
 

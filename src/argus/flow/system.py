@@ -17,8 +17,9 @@ from typing import Any, Literal
 from argus.core.errors import SpecError
 from argus.flow.broker import DualRedis, as_broker
 from argus.flow.graph import Broker, Graph, LinkSpec, NodeSpec, Target
+from argus.flow.handles import LinkChain, NodeHandle
 from argus.flow.loading import SCRIPT_NAME
-from argus.flow.qos import Promise, QoS
+from argus.flow.qos import Promise
 from argus.processes.policy import RestartPolicy
 
 CHILD = "ARGUS_FLOW_NODE"
@@ -28,43 +29,6 @@ BROKER = "ARGUS_FLOW_BROKER"
 BROKER_DATA = "ARGUS_FLOW_BROKER_DATA"
 """The address of the one for large messages, where it is another."""
 _collected: list[System] | None = None
-
-
-class NodeHandle:
-    """A node of a system, for linking."""
-
-    def __init__(self, system: System, name: str, output: str | None = None) -> None:
-        """Stand for the node's output (None: the first)."""
-        self.system, self.name, self.output = system, name, output
-
-    def __getitem__(self, output: str) -> NodeHandle:
-        """Return it with another of its outputs: `sys.link(camera["mask"]).to(…)`."""
-        return NodeHandle(self.system, self.name, output)
-
-
-class LinkChain:
-    """Where a link begins; `to` says where it leads and returns where the next one begins."""
-
-    def __init__(self, system: System, source: NodeHandle) -> None:
-        """Begin at a node."""
-        self._system, self._source = system, source
-
-    def to(
-        self,
-        target: NodeHandle,
-        qos: Promise = QoS.REALTIME,
-        *,
-        input: str | None = None,  # noqa: A002
-    ) -> LinkChain:
-        """Link to a node.
-
-        Args:
-            target: Who takes the messages.
-            qos: `QoS.REALTIME` (the newest only) or `QoS.DURABLE` (all); call it to change its settings.
-            input: What the target calls this input; None: the source's name.
-        """
-        self._system.add_link(self._source, target, qos, input)
-        return LinkChain(self._system, target)
 
 
 class System:

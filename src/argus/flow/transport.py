@@ -6,12 +6,11 @@ DURABLE. With a broker every DURABLE link goes through it.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from argus.core.errors import SpecError
+from argus.flow.channels.freshness import Freshness
 from argus.flow.channels.log import Log
 from argus.flow.channels.log_receiver import LogReceiver
 from argus.flow.channels.log_sender import LogSender
@@ -23,72 +22,14 @@ from argus.flow.channels.tcp import TcpChannel
 from argus.flow.channels.tcp_spec import TcpSpec
 from argus.flow.graph import Graph, LinkSpec, NodeSpec
 from argus.flow.home import dead_of, made, state_of
+from argus.flow.placement import Placement
 from argus.flow.plan import EndSpec, InletPlan, SenderPlan
 from argus.flow.qos import Durable, Realtime
 
-FIRST_PORT: Final = 7400
-"""Nodes that are taken from over TCP listen from here on, one port per output and replica."""
+if TYPE_CHECKING:
+    from argus.flow.channels.redis_channel import RedisChannel
+
 _REPLAY_S: Final = 5.0
-HOSTS: Final = "ARGUS_FLOW_HOSTS"
-"""Addresses of hosts, or of nodes that run alone, over those of the file: `gpu=10.0.0.5,camera=cam-0`."""
-
-
-class Placement:
-    """Which nodes run here, and where the others are."""
-
-    def __init__(self, graph: Graph, only: Sequence[str] = (), host: str | None = None) -> None:
-        """Look at a graph from one machine.
-
-        Raises:
-            SpecError: `only` or `host` names what is not there.
-        """
-        names = [n.name for n in graph.nodes]
-        strange = [name for name in only if name not in names]
-        if strange:
-            raise SpecError(f"{graph.name}: there is no node {', '.join(strange)}: it has {', '.join(names)}")
-        if host is not None and host not in {n.host for n in graph.nodes} | set(graph.hosts):
-            raise SpecError(f"{graph.name}: no node runs on {host!r}")
-        self._graph = graph
-        self._host = host
-        self.here = tuple(
-            n.name
-            for n in graph.nodes
-            if (not only or n.name in only) and (host is None or n.host in {None, host})
-        )
-        """The nodes that run here."""
-        self.alone = len(self.here) == len(names)
-        """True where all nodes run on this machine."""
-        said = os.environ.get(HOSTS, "")
-        self._addresses = {
-            **graph.hosts,
-            **dict(part.split("=", 1) for part in said.split(",") if "=" in part),
-        }
-
-    @property
-    def name(self) -> str:
-        """What the part of the system that runs here is called."""
-        part = self._host or ("" if self.alone else "+".join(self.here))
-        return f"{self._graph.name}.{part}" if part else self._graph.name
-
-    def together(self, link: LinkSpec) -> bool:
-        """Return whether both ends of a link run here."""
-        return link.source in self.here and link.target in self.here
-
-    def address(self, node: NodeSpec) -> str:
-        """Return where a node is reached: its host's address, or its own name, as in a cluster."""
-        return (
-            self._addresses.get(node.name) or self._addresses.get(node.host or "") or node.host or node.name
-        )
-
-    def port(self, node: NodeSpec, output: str | None, replica: int) -> int:
-        """Return the port that a replica's output is taken from; the same on every machine."""
-        at = FIRST_PORT
-        for other in self._graph.nodes:
-            outputs = list(dict.fromkeys(link.output for link in self._graph.out_of(other.name)))
-            if other.name == node.name:
-                return at + outputs.index(output) * node.replicas + replica
-            at += len(outputs) * other.replicas
-        raise KeyError(node.name)
 
 
 class Wiring:
@@ -103,6 +44,7 @@ class Wiring:
         self.channels: list[Channel] = []
         self._of: dict[str, list[Channel]] = {}
         self._inherited: dict[str, list[int]] = {}
+        self._through_redis: dict[str, list[RedisChannel]] = {}
         self.transports: dict[str, str] = {}
         """The transport of each link, in words."""
         try:
@@ -123,6 +65,7 @@ class Wiring:
             InletPlan(
                 link=link.id,
                 input=link.input,
+                qos=link.qos,
                 channels=tuple(self._receivers.get((node.name, link.id), ())),
             )
             for link in self._graph.into(node.name)
@@ -164,6 +107,12 @@ class Wiring:
             for channel in self._of.get(link.id, ()):
                 channel.forget(link.id, replica, reason)
 
+    def heard(self, node: NodeSpec) -> None:
+        """Hear that a node ends because its inputs have: an end that was had is no news to the next run."""
+        for link in self._graph.into(node.name):
+            for channel in self._through_redis.get(link.id, ()):
+                channel.heard()
+
     def close(self) -> None:
         """Free everything; idempotent."""
         for channel in self.channels:
@@ -200,9 +149,19 @@ class Wiring:
         if self._graph.broker.control is not None:
             from argus.flow.channels.redis_channel import RedisChannel
 
+            source, target = self._graph.node(link.source), self._graph.node(link.target)
             channel = RedisChannel.create(
-                self._graph.name, link.id, qos, replicas, self._graph.broker, sender=replica
+                self._graph.name,
+                link.id,
+                qos,
+                replicas * target.pods,
+                self._graph.broker,
+                sender=replica,
+                sender_pod=self._placement.one_of_several(source),
+                consumer_pod=self._placement.one_of_several(target),
+                senders=source.pods,
             )
+            self._through_redis.setdefault(link.id, []).append(channel)
             self._add(node, replica, output, [link], channel, channel.spec, "redis")
             return
         file = None
@@ -213,11 +172,14 @@ class Wiring:
         self._add(node, replica, output, [link], log, log.spec, "log on disk" if file else "log")
 
     def _tcp(self, node: NodeSpec, replica: int, output: str | None, links: Sequence[LinkSpec]) -> None:
+        facts = zip(links, self._facts(links), strict=True)
         channel = TcpChannel.create(
-            self._facts(links),
+            [(id_, qos, n * self._graph.node(link.target).pods) for link, (id_, qos, n) in facts],
             address=self._placement.address(node),
             port=self._placement.port(node, output, replica),
             sends=node.name in self._placement.here,
+            several=self._placement.several(node),
+            senders=node.pods,
         )
         self._add(node, replica, output, links, channel, channel.spec, "tcp")
 
@@ -266,16 +228,26 @@ def open_sender(spec: EndSpec) -> Sender:
     return RedisSender(spec)
 
 
-def open_receiver(spec: EndSpec, link: str, replica: int) -> Receiver:
-    """Return the receiving end of a link's channel for a replica."""
+def open_receivers(inlet: InletPlan, replica: int) -> list[Receiver]:
+    """Return the receiving ends of a link's channels for a replica."""
+    # One memory for all of them: what is newer may have come by another channel.
+    freshness = Freshness(inlet.qos) if isinstance(inlet.qos, Realtime) else None
+    return [_open_receiver(spec, inlet.link, replica, freshness) for spec in inlet.channels]
+
+
+def _open_receiver(spec: EndSpec, link: str, replica: int, freshness: Freshness | None) -> Receiver:
     if isinstance(spec, RingSpec):
-        return RingReceiver(spec, link, replica)
+        return RingReceiver(spec, link, replica, freshness=freshness)
     if isinstance(spec, LogSpec):
         return LogReceiver(spec, replica)
+    if isinstance(spec, TcpSpec) and spec.several:
+        from argus.flow.channels.tcp_several import TcpSeveral
+
+        return TcpSeveral(spec, link, replica, freshness=freshness)
     if isinstance(spec, TcpSpec):
         from argus.flow.channels.tcp_receiver import TcpReceiver
 
-        return TcpReceiver(spec, link, replica)
+        return TcpReceiver(spec, link, replica, freshness=freshness)
     from argus.flow.channels.redis_receiver import RedisReceiver
 
     return RedisReceiver(spec, replica)

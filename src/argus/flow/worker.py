@@ -9,22 +9,20 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import structlog
 
 from argus.core.logging import configure_logging
-from argus.core.urls import mask_url
-from argus.flow.graph import NodeSpec
-from argus.flow.loading import FunctionNode, NodeBroken, make_node, settable, validated, where_of
+from argus.flow.changes import Changes, shown
+from argus.flow.inlets import Inlet
+from argus.flow.loading import NodeBroken, make_node, where_of
 from argus.flow.node import Node, ProducerNode
 from argus.flow.outlet import Outlet
 from argus.flow.plan import PLAN, Page, Plan
-from argus.flow.runner import Inlet, Runner
-from argus.flow.transport import open_receiver, open_sender
+from argus.flow.runner import Runner
+from argus.flow.transport import open_receivers, open_sender
 from argus.processes.line import Line
 
 
@@ -32,108 +30,6 @@ def read_plan(descriptor: int) -> Plan:
     """Return the plan that lies in an inherited file."""
     with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as data:
         return msgspec.json.decode(data[:], type=Plan)
-
-
-class Changes:
-    """New params on their way from the supervisor's line to the node, which takes them between two calls."""
-
-    def __init__(self, node: Node, spec: NodeSpec, line: Line) -> None:
-        """Begin with none."""
-        self.wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._node = node
-        self._name = spec.name
-        self._line = line
-        self._lock = threading.Lock()
-        self._go = threading.Event()
-        self._wanted: Any = None
-        self.stop: Callable[[], None] = _nothing
-        """Called when the node shall come to an end."""
-        self.end_inputs: Callable[[], None] = _nothing
-        """Called when nothing more will be sent to it."""
-
-    def hear(self, message: dict[str, Any]) -> None:
-        """Take a message of the supervisor; called in the line's thread."""
-        if "go" in message:
-            self._go.set()
-        elif "set" in message:
-            try:
-                values = self._ask(message["set"])
-            except NodeBroken as error:
-                self._line.tell({"answer": message["id"], "error": str(error)})
-            else:
-                self._line.tell({"answer": message["id"], "ok": values})
-        elif message.get("over"):
-            self.end_inputs()
-        elif message.get("finish") or message.get("drain"):
-            self.stop()
-            self._go.set()
-            os.eventfd_write(self.wake, 1)
-
-    def wait_for_go(self, stopping: Callable[[], bool]) -> None:
-        """Wait until those who take from a producer are there, so that they miss nothing of its beginning."""
-        while not self._go.wait(0.25) and not stopping():
-            pass
-
-    def settle(self) -> None:
-        """Let the node have what was asked for; called in the node's thread."""
-        if self._wanted is None:
-            return
-        with self._lock:
-            wanted, self._wanted = self._wanted, None
-            os.eventfd_read(self.wake)
-        kept = self._node.params
-        before = plain(kept)
-        after = plain(wanted)
-        self._node.params = wanted
-        changed = frozenset(name for name, value in after.items() if before.get(name) != value)
-        if not changed:
-            return
-        try:
-            self._node.on_params(changed)
-        except Exception:
-            self._node.params = kept
-            self._node.log.exception("node.params_not_taken", changed=sorted(changed))
-
-    def _ask(self, values: dict[str, Any]) -> dict[str, Any]:
-        with self._lock:
-            current = self._node.params if self._wanted is None else self._wanted
-            if isinstance(self._node, FunctionNode):
-                known = settable(self._node)
-                strange = sorted(set(values) - set(known))
-                if strange:
-                    takes = ", ".join(sorted(known)) or "nothing"
-                    raise NodeBroken(f"node {self._name}: takes no {', '.join(strange)}: it takes {takes}")
-                wanted: Any = {**(current or {}), **values}
-            elif self._node.Params is None:
-                raise NodeBroken(f"node {self._name}: has no params")
-            else:
-                wanted = validated(self._node.Params, {**plain(current), **values}, self._name)
-            # Written first: whoever finds new params can read it empty.
-            os.eventfd_write(self.wake, 1)
-            self._wanted = wanted
-        return shown(wanted)
-
-
-def _nothing() -> None:
-    """Begin with nobody to stop."""
-
-
-def plain(params: Any) -> dict[str, Any]:
-    """Return params as names and values."""
-    if params is None:
-        return {}
-    if isinstance(params, dict):
-        return params
-    dumped: dict[str, Any] = params.model_dump(mode="json")
-    return dumped
-
-
-def shown(params: Any) -> dict[str, Any]:
-    """Return params as others may see them: addresses without their passwords."""
-    return {
-        name: mask_url(value) if isinstance(value, str) and "://" in value else value
-        for name, value in plain(params).items()
-    }
 
 
 def outlets_of(plan: Plan, node: Node) -> dict[str, Outlet]:
@@ -168,6 +64,7 @@ def figures(runner: Runner, node: Node) -> dict[str, Any]:
         "age": quantiles_ms(meters.age),
         "links": {link: quantiles_ms(histogram) for link, histogram in meters.links.items()},
         "down": meters.down,
+        "ended": runner.ended_links,
         "params": shown(node.params),
         "urls": list(getattr(node, "urls", ())),
     }
@@ -190,9 +87,9 @@ def main() -> int:
         runner = Runner(
             node,
             [
-                Inlet(open_receiver(channel, inlet.link, plan.replica), inlet.input, inlet.link)
+                Inlet(receiver, inlet.input, inlet.link)
                 for inlet in plan.inlets
-                for channel in inlet.channels
+                for receiver in open_receivers(inlet, plan.replica)
             ],
             outlets_of(plan, node),
             source=plan.source,
@@ -203,8 +100,9 @@ def main() -> int:
             guard=line,
             between=changes.settle,
             wake=changes.wake,
+            again=plan.node.restart.when == "always",
         )
-        changes.stop = runner.stop
+        changes.stop, changes.finish = runner.stop, runner.finish
         changes.end_inputs = runner.end_inputs
         line.on_message = changes.hear
         runner.setup()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import pytest
 
-from argus.flow.channels.protocol import Delivery, LinkCounts, Receiver, Sender
+from argus.flow.channels.protocol import ChannelDown, Delivery, LinkCounts, Receiver, Sender
 from argus.flow.codec import Encoder, decode
 from argus.flow.message import Header, Origin
 from argus.flow.qos import Durable, QoS, Realtime
@@ -73,6 +74,18 @@ def take(receiver: Receiver, within_s: float = 5.0) -> Delivery:
         again = receiver.next_look_s()
         wait_s = min(0.2 if again is None else again, max(0.0, until - time.monotonic()))
         select.select([receiver], [], [], wait_s)
+    pytest.fail("no message came")
+
+
+def take_up(receiver: Receiver, within_s: float = 15.0) -> Delivery:
+    """Return the next delivery, whether or not the producer is away for a while."""
+    until_s = time.monotonic() + within_s
+    while time.monotonic() < until_s:
+        with contextlib.suppress(ChannelDown):
+            delivery = receiver.receive()
+            if delivery is not None:
+                return delivery
+        time.sleep(0.002)
     pytest.fail("no message came")
 
 

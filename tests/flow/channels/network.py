@@ -9,19 +9,20 @@ import contextlib
 import socket
 import threading
 import time
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self
 
-Weather = Literal["fair", "stalled", "half-open"]
+Weather = Literal["fair", "stalled", "half-open", "cut"]
+"""stalled: no byte passes; half-open: what is sent is swallowed, and nobody answers; cut: nobody comes in."""
 
 
 class Network:
     """Carries bytes from a port of its own to `upstream` and back."""
 
     def __init__(self, upstream: int) -> None:
-        self.weather: Weather = "fair"
-        """stalled: no byte passes; half-open: what is sent is swallowed, and nobody answers."""
+        self._weather: Weather = "fair"
         self.bytes_per_s: float | None = None
-        """From upstream, on each connection."""
+        """On each connection, either way."""
         self._upstream = upstream
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -30,6 +31,25 @@ class Network:
         self._closed = False
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
+
+    @property
+    def weather(self) -> Weather:
+        """How it is now."""
+        return self._weather
+
+    @weather.setter
+    def weather(self, weather: Weather) -> None:
+        before, self._weather = self._weather, weather
+        if weather == "cut" or (before == "half-open" and weather == "fair"):
+            self.cut()  # bytes are missing on every connection that was there
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def cut(self) -> None:
         """Break every connection."""
@@ -54,6 +74,9 @@ class Network:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            if self._weather == "cut":
+                client.close()
+                continue
             try:
                 server = socket.create_connection(("127.0.0.1", self._upstream), 2.0)
             except OSError:
@@ -66,12 +89,12 @@ class Network:
                 sock.settimeout(0.2)
             with self._lock:
                 self._sockets |= {client, server}
-            for source, target, limited in ((client, server, False), (server, client, True)):
-                thread = threading.Thread(target=self._carry, args=(source, target, limited), daemon=True)
+            for source, target in ((client, server), (server, client)):
+                thread = threading.Thread(target=self._carry, args=(source, target), daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
-    def _carry(self, source: socket.socket, target: socket.socket, limited: bool) -> None:
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError), source:
             while not self._closed:
                 if self.weather == "stalled":
@@ -88,7 +111,7 @@ class Network:
                 if self.weather == "half-open":
                     continue
                 self._send(target, data)
-                if limited and self.bytes_per_s:
+                if self.bytes_per_s:
                     time.sleep(len(data) / self.bytes_per_s)
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)

@@ -41,8 +41,12 @@ class FakeSystem:
             confidence = request["params"].get("confidence", 0.4)
             if not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
                 raise RequestRefused("node detector: confidence: Input should be less than or equal to 1")
+            if request["params"].get("model") == "too-large":
+                raise RequestRefused("node detector: model too-large needs 40 GB of memory")
+            if request["node"] == "log":
+                return {"params": request["params"], "waiting": ["log"]}
             self.params |= request["params"]
-            return self.params
+            return {"params": self.params, "waiting": []}
         raise AssertionError(request)
 
     def status(self) -> SystemStatus:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from argus.core.errors import SpecError, UnknownName
+from argus.core.errors import ArgusError, SpecError, UnknownName
 from argus.flow.gateway.hub import SOCKET, Hub
 from tests.flow.gateway.conftest import NAME, FakeSystem, Gate
 from tests.sources.settling import comes_true
@@ -58,6 +58,19 @@ def test_params_are_changed_and_told_as_they_are_then(gate: Gate, system: FakeSy
     assert (answer.status_code, answer.json()["params"]["confidence"]) == (200, 0.7)
     assert system.params["confidence"] == 0.7
     assert httpx.get(f"{gate.url}/api/config").json()["detector"]["confidence"] == 0.7
+
+
+def test_what_the_node_says_of_params_is_the_answer(gate: Gate) -> None:
+    change = {"node": "detector", "params": {"model": "too-large"}}
+    answer = httpx.post(f"{gate.url}/api/config", json=change)
+    assert answer.status_code == 422
+    assert "needs 40 GB of memory" in answer.json()["detail"]
+
+
+def test_params_for_a_node_that_is_away_wait_for_it(gate: Gate) -> None:
+    answer = httpx.post(f"{gate.url}/api/config", json={"node": "log", "params": {"every": 3}})
+    assert answer.status_code == 202
+    assert answer.json() == {"node": "log", "params": {"every": 3}, "waiting": ["log"]}
 
 
 def test_params_that_are_not_valid_name_the_field_and_change_nothing(gate: Gate, system: FakeSystem) -> None:
@@ -183,7 +196,8 @@ def test_a_port_that_cannot_be_had_leaves_it_where_it_was(gate: Gate) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        gate.change(port=other.getsockname()[1])
+        with pytest.raises(ArgusError, match="listen"):
+            gate.change(port=other.getsockname()[1])
     assert gate.node.params.port == port
     assert httpx.get(f"{gate.url}/healthz").status_code == 200
 
@@ -215,5 +229,5 @@ def test_other_interfaces_are_found_as_plug_ins(
     assert gate.node.urls[1] == "lamp://here"
     gate.node.teardown()
     assert Lamp.started == []
-    with pytest.raises(UnknownName, match="known: lamp, web"):
+    with pytest.raises(UnknownName, match="known: lamp, rtsp, web"):
         gates(interfaces="lump")

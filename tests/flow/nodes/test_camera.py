@@ -115,7 +115,8 @@ def test_another_source_is_taken_while_it_runs_and_one_that_is_not_there_is_not(
 
     with on_bench(Camera(), url=url(5), realtime=False) as bench:
         assert bench.turn()
-        bench.change(url="/nothing/here.mp4")
+        with pytest.raises(SourceNotFound, match=r"/nothing/here\.mp4"):
+            bench.change(url="/nothing/here.mp4")
         assert bench.node.params.url == url(5)
         assert bench.turn()
         bench.change(url=url(3))

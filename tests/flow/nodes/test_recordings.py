@@ -204,7 +204,8 @@ def test_another_recording_goes_on_where_the_last_one_was(tmp_path: Path) -> Non
     with on_bench(Player(), path=str(first), rate=None) as player:
         assert player.turn()
         assert player.turn()
-        player.change(path=str(tmp_path / "nothing.mcap"))
+        with pytest.raises(SourceNotFound, match="there is no such recording"):
+            player.change(path=str(tmp_path / "nothing.mcap"))
         player.change(path=str(second))
         while player.turn():
             pass

@@ -86,8 +86,10 @@ def test_params_that_the_model_cannot_take_leave_all_as_it_was(frames: list[Fram
     with on_bench(Detector(), precision="f32", model="builtin:plaza") as detector:
         detector.give(frames[40])
         before = len(detector.sent[0].value)
-        detector.change(classes=["persn"])
-        detector.change(model="no-such-model")
+        with pytest.raises(UnknownName, match="did you mean 'person'"):
+            detector.change(classes=["persn"])
+        with pytest.raises(ArgusError, match="no-such-model"):
+            detector.change(model="no-such-model")
         assert (detector.node.params.classes, detector.node.params.model) == (None, "builtin:plaza")
         detector.sent.clear()
         detector.give(frames[40])

@@ -97,9 +97,22 @@ class Sender(ABC):
             ChannelClosed: `stopping` said so while it waited.
         """
 
+    def end(self, stopping: Callable[[], bool]) -> None:  # noqa: B027 - most have an owner who tells both ends
+        """Say that the stream is over, for those whose other end has no other way to hear of it.
+
+        It is the last part of the stream: who takes from it has everything before, then this. A sending end
+        that comes after it begins the stream anew.
+
+        Raises:
+            ChannelClosed: `stopping` said so while it waited; nobody may have heard of it.
+        """
+
     @abstractmethod
     def close(self) -> None:
-        """Close this end; what was sent is still delivered. Idempotent."""
+        """Close this end; what was sent is still delivered. Idempotent.
+
+        That is no end of the stream: whoever is started again goes on with it.
+        """
 
 
 class MessageTooBig(ArgusError, ValueError):
@@ -131,6 +144,15 @@ class Receiver(ABC):
     @abstractmethod
     def refuse(self, delivery: Delivery, reason: str) -> None:
         """Say that `loop` failed with it; `reason` is for people, with the traceback."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the sending end has said that the stream is over, and all of it was had; from any thread.
+
+        False for good where the owner of the channel tells both ends. It is taken back when the stream
+        begins anew.
+        """
+        return False
 
     @abstractmethod
     def close(self) -> None:

@@ -70,13 +70,21 @@ def sweep(control: Line, data: Line, keys: Keys, *, unwritten: bool) -> int:
         control: Where the names are.
         data: Where the blobs are.
         keys: The channel's.
-        unwritten: True frees reserved ones too: for who knows that no sender is about to use them.
+        unwritten: True frees reserved ones too, but for those of the senders that the channel knows now: a
+            predecessor is none of them.
 
     Raises:
         ChannelDown: one of the servers does not answer.
     """
     known = control.call(b"HGETALL", keys.loose)
-    names = [name for name, kind in zip(known[::2], known[1::2], strict=True) if kind == b"g" or unwritten]
+    loose = dict(zip(known[::2], known[1::2], strict=True))
+    counts = control.call(b"HGETALL", keys.counts) if unwritten else []
+    senders = {who for what, who in zip(counts[::2], counts[1::2], strict=True) if what.startswith(b"sender")}
+    names = [
+        name
+        for name, kind in loose.items()
+        if kind == b"g" or (unwritten and name.rpartition(b"-")[0] not in senders)
+    ]
     for at in range(0, len(names), 256):
         free(control, data, keys, names[at : at + 256])
     return len(names)

@@ -13,11 +13,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
+import msgspec
 import structlog
 
 from argus.flow.channels.protocol import ChannelDown, LinkCounts
-from argus.flow.channels.redis_connection import Line, Patience
-from argus.flow.channels.redis_scripts import COUNTS, LEAVE, OPEN
+from argus.flow.channels.redis_connection import Line
+from argus.flow.channels.redis_patience import Patience
+from argus.flow.channels.redis_scripts import COUNTS, ENDED, LEAVE, OPEN
 from argus.flow.channels.redis_spec import RedisSpec
 from argus.flow.graph import Broker
 from argus.flow.qos import Durable
@@ -64,6 +66,9 @@ class RedisChannel:
         broker: Broker,
         *,
         sender: int = 0,
+        sender_pod: str = "",
+        consumer_pod: str = "",
+        senders: int = 1,
         within_s: float = 10.0,
     ) -> RedisChannel:
         """Make the channel, or take it up where it is there already.
@@ -75,6 +80,9 @@ class RedisChannel:
             replicas: Of the consumer.
             broker: Where Redis is.
             sender: The producer's replica.
+            sender_pod: Which pod it is of, where several send by this channel.
+            consumer_pod: Which pod the consumer is of, where several receive.
+            senders: How many send by this channel.
             within_s: Seconds that Redis may take to be there.
 
         Raises:
@@ -85,6 +93,9 @@ class RedisChannel:
             system=system,
             link=link,
             sender=sender,
+            sender_pod=sender_pod,
+            consumer_pod=consumer_pod,
+            senders=senders,
             qos=qos,
             replicas=replicas,
             control=broker.control,
@@ -98,7 +109,8 @@ class RedisChannel:
                 _look_at_policy(line)
                 if spec.data is not None:
                     Line(spec.data).close()
-                return cls(spec, line)
+                end, had = line.run(ENDED, spec.keys.all, *_asking(spec), b"0")
+                return cls(msgspec.structs.replace(spec, heard=end.decode() if had else ""), line)
             except ChannelDown:
                 if time.monotonic() > until_s:
                     raise
@@ -111,12 +123,20 @@ class RedisChannel:
                 self._last = self._ask(self._asked)
             return {self.spec.link: self._last}
 
+    def heard(self) -> None:
+        """Hear that the consumer ends because the stream is over: whoever comes later waits for a new one.
+
+        Where Redis does not answer, a later run may take this end for its own, and have nothing to do.
+        """
+        with self._lock, contextlib.suppress(ChannelDown):
+            self._ask(lambda line: line.run(ENDED, self.spec.keys.all, *_asking(self.spec), b"1"))
+
     def forget(self, link: str, replica: int, reason: str) -> None:
         """Hear that a receiving process has died: what it had in hand has failed, the rest is anybody's.
 
         Where Redis does not answer, its successor says so itself, without the reason.
         """
-        most, consumer = b"%d" % self.spec.qos.tries, b"%d" % replica
+        most, consumer = b"%d" % self.spec.qos.tries, self.spec.consumer(replica)
         why = reason.encode(errors="replace")
         told = (self.spec.keys.all, consumer, b"1", why, most, _now().encode(), link.encode())
         with self._lock:
@@ -175,6 +195,11 @@ class RedisChannel:
     def _asked(self, line: Line) -> LinkCounts:
         pending, told = line.run(COUNTS, self.spec.keys.all)
         return _since(self._before, pending, [int(n or 0) for n in told])
+
+
+def _asking(spec: RedisSpec) -> tuple[bytes, bytes]:
+    """Return what tells whether the stream is over: how many must say so, and after how long one is dead."""
+    return b"%d" % spec.senders, b"%d" % int(spec.silent_s * 1000)
 
 
 def _since(before: LinkCounts, pending: int, told: list[Any]) -> LinkCounts:

@@ -11,18 +11,16 @@ import select
 import socket
 import struct
 import termios
-import time
 from collections.abc import Sequence
 from fcntl import ioctl
 from typing import Any, Final
 
 from argus.core.urls import mask_url, mask_urls
 from argus.flow.channels.protocol import ChannelDown
+from argus.flow.channels.redis_patience import ANSWER_S, Tardy
 from argus.flow.channels.redis_scripts import Script
 
 Part = bytes | bytearray | memoryview
-ANSWER_S: Final = 4.0
-"""Seconds without a byte either way after which a connection is taken for dead."""
 _CONNECT_S: Final = 3.0
 _APART: Final = 16 * 1024
 """From so many bytes on, an argument is written from where it lies."""
@@ -30,24 +28,6 @@ _APART: Final = 16 * 1024
 
 class Refusal(ChannelDown):
     """The server answers, but not with what was asked for: out of memory, loading, no such group."""
-
-
-class Patience:
-    """How long to wait before the next try to connect."""
-
-    def __init__(self, first_s: float = 0.05, longest_s: float = 2.0) -> None:
-        """Begin with the first wait."""
-        self._first_s, self._longest_s = first_s, longest_s
-        self._tries = 0
-
-    def next_s(self) -> float:
-        """Return the next wait in seconds: twice the one before it."""
-        self._tries += 1
-        return float(min(self._longest_s, self._first_s * 2.0 ** min(self._tries - 1, 16)))
-
-    def reset(self) -> None:
-        """Begin again: it has worked."""
-        self._tries = 0
 
 
 class Line:
@@ -243,56 +223,6 @@ class Line:
         """Return what to raise where the server cannot be reached."""
         said = mask_urls(str(error)) or type(error).__name__
         return ChannelDown(f"redis at {mask_url(self._url)} is not reachable ({said}): it is tried again")
-
-
-class Tardy:
-    """Tells a server that does not answer from a slow way to it."""
-
-    def __init__(self, line: Line, answer_s: float = ANSWER_S) -> None:
-        """Begin to count."""
-        self._line, self._answer_s = line, answer_s
-        self._unsent, self._since_s = line.unsent, time.monotonic()
-
-    def check(self) -> None:
-        """Raise where nothing has moved for too long.
-
-        Raises:
-            ChannelDown: neither an answer came, nor did bytes leave.
-        """
-        unsent, now_s = self._line.unsent, time.monotonic()
-        if unsent < self._unsent:
-            self._since_s = now_s
-        self._unsent = unsent
-        if now_s - self._since_s > self._answer_s:
-            raise self._line.down(f"no answer for {self._answer_s:g} s")
-
-
-class Clock:
-    """What this host's monotonic clock counts from, so that another host can translate its times."""
-
-    _FORM: Final = struct.Struct("<16sq")
-
-    def __init__(self) -> None:
-        """Look at the clocks of this host."""
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123 - pathlib costs start-up
-            self._boot = bytes.fromhex(file.read().strip().replace("-", ""))
-
-    def stamp(self) -> bytes:
-        """Return which clock this is, and how it stands to UTC."""
-        return self._FORM.pack(self._boot, time.time_ns() - time.monotonic_ns())
-
-    def shift_ns(self, stamp: bytes) -> int:
-        """Return what to add to times of the host that stamped; 0 for our own.
-
-        As good as the two hosts agree on UTC.
-        """
-        boot, offset = self._FORM.unpack(stamp)
-        return 0 if boot == self._boot else int(offset - (time.time_ns() - time.monotonic_ns()))
-
-
-def incarnation() -> bytes:
-    """Return a name that no other sending end has had."""
-    return os.urandom(8).hex().encode()
 
 
 def packed(commands: Sequence[Sequence[Part]]) -> list[Part]:

@@ -8,15 +8,67 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from argus.flow.channels.redis_connection import Line
-from argus.flow.channels.redis_scripts import LETTERS, REMOVE, REPLAY, Script
+from argus.flow.channels.redis_scripts import Script
 from argus.flow.channels.redis_spec import RedisSpec
 from argus.flow.dead_letters import LetterDamaged, LetterNotFound
 from argus.flow.status import DeadLetter
 
-_PAGE = 100
+_PAGE: Final = 100
+
+REPLAY: Final = Script("""
+local n = 0
+for _, id in ipairs(ARGV) do
+  local found = redis.call('XRANGE', D, id, id)
+  if #found > 0 then
+    local list, own = found[1][2], {}
+    local size = 0
+    for i = 9, #list, 2 do -- behind link, at, tries and reason
+      own[#own + 1] = list[i]
+      own[#own + 1] = list[i + 1]
+      if list[i] == 's' then size = list[i + 1] end
+    end
+    redis.call('XADD', E, '*', unpack(own))
+    redis.call('XDEL', D, id)
+    add('sent', 1)
+    add('bytes', size)
+    n = n + 1
+  end
+end
+return n
+""")
+"""Send dead letters again, by their ids; returns how many there were."""
+
+REMOVE: Final = Script("""
+local n = 0
+for _, id in ipairs(ARGV) do
+  local found = redis.call('XRANGE', D, id, id)
+  if #found > 0 then
+    local list = found[1][2]
+    for i = 1, #list, 2 do
+      if list[i] == 'b' then redis.call('HSET', L, list[i + 1], 'g') end
+    end
+    n = n + redis.call('XDEL', D, id)
+  end
+end
+return n
+""")
+"""Throw dead letters away, by their ids; returns how many there were."""
+
+LETTERS: Final = Script("""
+local told = {}
+for _, letter in ipairs(redis.call('XRANGE', D, ARGV[1], '+', 'COUNT', ARGV[2])) do
+  local named = {}
+  for i = 1, #letter[2], 2 do named[letter[2][i]] = letter[2][i + 1] end
+  local said = {letter[1]}
+  for i, what in ipairs({'link', 'at', 'tries', 'reason', 'i', 's'}) do said[i + 1] = named[what] or '' end
+  told[#told + 1] = said
+end
+return told
+""")
+"""What dead letters say, from an id on, so many at most; their messages stay where they are."""
 
 
 class RedisDeadLetters:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from argus.flow.channels.redis_connection import Clock
+from argus.flow.channels.redis_clock import Clock
 from argus.flow.codec import peek
 from argus.flow.message import Header, Hop
 from argus.flow.wire import MessageDamaged, unlay

@@ -15,7 +15,7 @@ from typing import Final
 
 from argus.flow.channels.protocol import ChannelClosed, ChannelDown
 from argus.flow.channels.redis_connection import Line, Part, packed
-from argus.flow.channels.redis_scripts import HELLO, NOTE, OPEN, PUT, STATE
+from argus.flow.channels.redis_scripts import ALIVE, END, HELLO, NOTE, OPEN, PUT, STATE
 from argus.flow.channels.redis_spec import RedisSpec
 
 _LARGE: Final = 4096
@@ -48,8 +48,9 @@ class Pipe:
         """
         self._spec, self._keys, self._who, self._answer_s = spec, spec.keys, who, answer_s
         # What all messages begin with is spelled once: of a small one it is the larger part.
-        put = packed([(*Line.spell(PUT, self._keys.all), who)])[0]
-        self._put = b"*%d\r\n" % (len(self._keys.all) + 10) + bytes(put).partition(b"\r\n")[2]
+        self._me = (who, spec.place)
+        put = packed([(*Line.spell(PUT, self._keys.all), *self._me)])[0]
+        self._put = b"*%d\r\n" % (len(self._keys.all) + 11) + bytes(put).partition(b"\r\n")[2]
         self._note = (b"EVAL", NOTE.text, b"%d" % len(self._keys.all), *self._keys.all)
         self._out: Line | None = None
         self.control: Line | None = None
@@ -95,11 +96,11 @@ class Pipe:
         self.drop()
         try:
             control = self.control = Line(self._spec.control, answer_s=self._answer_s)
-            control.know(OPEN, HELLO, PUT, STATE)
+            control.know(OPEN, HELLO, PUT, STATE, ALIVE, END)
             control.run(OPEN, self._keys.all)
             before = self._unconfirmed[0].seq - 1 if self._unconfirmed else self._seq
-            first = b"%d" % (not self._introduced)
-            known = control.run(HELLO, self._keys.all, self._who, b"%d" % before, first)
+            first, senders = b"%d" % (not self._introduced), b"%d" % self._spec.senders
+            known = control.run(HELLO, self._keys.all, *self._me, b"%d" % before, first, senders)
             if known == -1:
                 raise self._superseded()
             self._introduced = True
@@ -152,7 +153,7 @@ class Pipe:
         assert control is not None
         assert out is not None
         if not self._asked:
-            control.write((*Line.spell(STATE, self._keys.all),))
+            control.write((*Line.spell(STATE, self._keys.all), self._spec.place))
             self._asked = True
         told = control.answered(within_s)
         if told:
@@ -184,6 +185,25 @@ class Pipe:
             self.look(self._answer_s)
         return self.control
 
+    def show_life(self, *, here: bool = True) -> None:
+        """Let the server know that this end is there, though it sends nothing, or that it leaves.
+
+        Raises:
+            ChannelDown: it is gone.
+            ChannelClosed: another process sends in this one's place.
+        """
+        self.quieten().run(ALIVE, self._keys.all, *self._me, b"%d" % here)
+
+    def end(self) -> None:
+        """Say that the stream is over; everything was confirmed.
+
+        Raises:
+            ChannelDown: the connection is gone.
+            ChannelClosed: another process sends in this one's place.
+        """
+        if self.quieten().run(END, self._keys.all, *self._me) < 0:
+            raise self._superseded()
+
     def give_up(self, written: Written) -> None:
         """Do not write a message again whose sender was told that it is not in the channel."""
         if self._unconfirmed and self._unconfirmed[-1] is written:
@@ -211,7 +231,7 @@ class Pipe:
             out.write(
                 (b"MULTI",),
                 (b"XADD", self._keys.entries, b"*", *fields),
-                (*self._note, self._who, number, size),
+                (*self._note, *self._me, number, size),
                 (b"EXEC",),
             )
         else:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from argus.flow.channels.redis_connection import Clock, Line
+from argus.flow.channels.redis_clock import Clock
+from argus.flow.channels.redis_connection import Line
 from argus.flow.channels.redis_fetched import Fetched
 from argus.flow.channels.redis_hand import Hand
 from argus.flow.channels.redis_scripts import ADOPT, LEAVE, OPEN
@@ -31,6 +32,8 @@ class Reader:
         self._spec, self._keys, self._me, self._hand, self._answer_s = spec, spec.keys, me, hand, answer_s
         self._clock = Clock()
         self._met = False
+        self.ended = False
+        """The stream is over, and nothing of it waits."""
 
     def read(self, line: Line, begun: Callable[[], None], ending: Callable[[], bool]) -> None:
         """Read ahead until `ending` says so.
@@ -80,7 +83,7 @@ class Reader:
 
     def _adopt(self, line: Line, data: Line | None, room: int, *, look: bool) -> None:
         """Show life, and take what nobody has."""
-        entries, tries, waiting, known = line.run(
+        entries, tries, waiting, known, over = line.run(
             ADOPT,
             self._keys.all,
             self._me,
@@ -89,7 +92,9 @@ class Reader:
             b"%d" % int(self._spec.silent_s * 1000),
             b"its replica showed no life for %g s" % self._spec.silent_s,
             *said(self._spec),
+            b"%d" % self._spec.senders,
         )
+        self.ended = bool(over) and not waiting and over.decode() != self._spec.heard
         if not known:  # we had been given up: what was read ahead is others' now
             self._hand.kept()
         self._put(entries, tries, waiting, data)

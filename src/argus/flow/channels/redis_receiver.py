@@ -14,8 +14,9 @@ from collections.abc import Callable
 import structlog
 
 from argus.flow.channels.protocol import ChannelDown, Delivery, ReliableReceiver
-from argus.flow.channels.redis_connection import ANSWER_S, Line, Patience
+from argus.flow.channels.redis_connection import Line
 from argus.flow.channels.redis_hand import Hand
+from argus.flow.channels.redis_patience import ANSWER_S, Patience
 from argus.flow.channels.redis_reader import Reader
 from argus.flow.channels.redis_settler import Settler
 from argus.flow.channels.redis_spec import RedisSpec
@@ -34,7 +35,7 @@ class RedisReceiver(ReliableReceiver):
         """
         self.link = spec.link
         self._spec, self._answer_s = spec, answer_s
-        me = b"%d" % replica
+        me = spec.consumer(replica)
         self._hand = Hand(spec.qos, spec.replicas)
         self._reader = Reader(spec, me, self._hand, answer_s)
         self._settler = Settler(spec, me, self._hand, answer_s)
@@ -93,6 +94,11 @@ class RedisReceiver(ReliableReceiver):
     def next_look_s(self) -> float | None:
         """Return when the first that waits for another try may be had."""
         return self._hand.next_s()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the producer has said that the stream is over, and everything of it was settled."""
+        return self._reader.ended
 
     def flush(self, within_s: float = 5.0) -> bool:
         """Wait until the server knows what was accepted and refused; return whether it does."""

@@ -56,6 +56,20 @@ local function fail(id, n, reason, limit, at, link)
   add('redelivered', 1)
   return n
 end
+local function over(most, silent)
+  local found, said, ended, now = redis.call('HGETALL', C), {}, {}, now_ms()
+  for i = 1, #found, 2 do said[found[i]] = found[i + 1] end
+  for what, value in pairs(said) do
+    local place = what:match('^sender(.*)$')
+    if place then
+      if said['over' .. place] == value then ended[#ended + 1] = value
+      elseif said['seen' .. place] and now - said['seen' .. place] <= silent then return '' end
+    end
+  end
+  if #ended < most then return '' end
+  table.sort(ended)
+  return table.concat(ended, ' ')
+end
 local function leave(who, keep, died, reason, limit, at, link)
   local hand = E:sub(1, -9) .. ':hand:' .. who
   local said = redis.call('GET', hand)
@@ -112,18 +126,20 @@ return redis.status_reply('OK')
 """Make the stream and its group, where they are not."""
 
 STATE: Final = Script("""
-local state = redis.call('HMGET', C, 'sender', 'seq')
+local place = ARGV[1]
+local state = redis.call('HMGET', C, 'sender' .. place, 'seq' .. place)
 return {state[1], state[2], redis.call('XLEN', E), tonumber(redis.call('HGET', C, 'bytes') or '0')}
 """)
-"""Who sends, which number was counted last, what waits and its bytes."""
+"""Of the sender at a place: who it is, which number was counted last, what waits and its bytes."""
 
 NOTE: Final = Script("""
-local state = redis.call('HMGET', C, 'sender', 'seq')
-local seq, known = tonumber(ARGV[2]), tonumber(state[2])
+local place = ARGV[2]
+local state = redis.call('HMGET', C, 'sender' .. place, 'seq' .. place)
+local seq, known = tonumber(ARGV[3]), tonumber(state[2])
 if state[1] == ARGV[1] and seq == known + 1 then
-  redis.call('HSET', C, 'seq', seq)
+  redis.call('HSET', C, 'seq' .. place, seq)
   add('sent', 1)
-  add('bytes', ARGV[3])
+  add('bytes', ARGV[4])
   return seq
 end
 redis.call('XDEL', E, redis.call('XREVRANGE', E, '+', '-', 'COUNT', 1)[1][1])
@@ -133,26 +149,66 @@ return -1
 `PUT` would not have appended it. A large message is appended so because a script would copy it twice."""
 
 HELLO: Final = Script("""
-local who, seq, first = ARGV[1], ARGV[2], ARGV[3]
-local sender = redis.call('HGET', C, 'sender')
+local who, place, seq, first = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local sender = redis.call('HGET', C, 'sender' .. place)
 if first == '0' and sender and sender ~= who then return -1 end
-if first == '1' or not sender then redis.call('HSET', C, 'sender', who, 'seq', seq) end
-local known = tonumber(redis.call('HGET', C, 'seq'))
-if known < tonumber(seq) then redis.call('HSET', C, 'seq', seq) end
+if first == '1' or not sender then redis.call('HSET', C, 'sender' .. place, who, 'seq' .. place, seq) end
+if place ~= '' then
+  local now, said = now_ms(), redis.call('HGETALL', C)
+  redis.call('HSET', C, 'seen' .. place, now)
+  redis.call('HDEL', C, 'over')
+  local ended = not sender and over(tonumber(ARGV[5]), -1) ~= ''
+  for i = 1, #said, 2 do
+    local other = said[i]:match('^seen(.*)$')
+    if other and now - said[i + 1] > 86400000 then
+      redis.call('HDEL', C, 'sender' .. other, 'seq' .. other, 'seen' .. other, 'over' .. other)
+    end
+    if ended and said[i]:sub(1, 4) == 'over' then redis.call('HDEL', C, said[i]) end
+  end
+end
+local known = tonumber(redis.call('HGET', C, 'seq' .. place))
+if known < tonumber(seq) then redis.call('HSET', C, 'seq' .. place, seq) end
 return {known, redis.call('XLEN', E), tonumber(redis.call('HGET', C, 'bytes') or '0')}
 """)
-"""A sender comes (first 1) or comes back (0) with the number of its last confirmed message; returns the
-last number known, what waits, and its bytes; -1: another sender has taken its place."""
+"""A sender comes to its place (first 1) or comes back (0) with the number of its last confirmed message;
+returns the last number known, what waits, and its bytes; -1: another sender has taken its place. Where there
+are several, those not heard of for a day are forgotten, and with a new one where all had ended, a new stream
+begins: so many there are to be."""
+
+ALIVE: Final = Script("""
+if redis.call('HGET', C, 'sender' .. ARGV[2]) == ARGV[1] then
+  redis.call('HSET', C, 'seen' .. ARGV[2], now_ms() - (ARGV[3] == '1' and 0 or 3600000))
+end
+return 1
+""")
+"""A sender shows life at its place (1), or leaves it (0), as if long ago; that is no end of its stream."""
+
+END: Final = Script("""
+if redis.call('HGET', C, 'sender' .. ARGV[2]) ~= ARGV[1] then return -1 end
+redis.call('HSET', C, 'over' .. ARGV[2], ARGV[1])
+return 1
+""")
+"""The stream of a sender is over, until another comes to its place; -1: another has come."""
+
+ENDED: Final = Script("""
+local said = over(tonumber(ARGV[1]), tonumber(ARGV[2]))
+local heard = redis.call('HGET', C, 'heard')
+if ARGV[3] == '1' and said ~= '' then redis.call('HSET', C, 'heard', said) end
+return {said, heard == said and redis.call('XLEN', E) == 0 and 1 or 0}
+""")
+"""How many senders must have ended, after how many silent ms one is dead, and 1 to note that the end was had.
+Returns the end, empty where there is none, and 1 where it had been had, and nothing waits."""
 
 PUT: Final = Script("""
-local state = redis.call('HMGET', C, 'sender', 'seq')
+local place = ARGV[2]
+local state = redis.call('HMGET', C, 'sender' .. place, 'seq' .. place)
 if state[1] ~= ARGV[1] then return -1 end
-local seq, known, size = tonumber(ARGV[2]), tonumber(state[2]), ARGV[3]
+local seq, known, size = tonumber(ARGV[3]), tonumber(state[2]), ARGV[4]
 if seq > known then
   if seq ~= known + 1 then return -2 end
-  if ARGV[6] == 'b' and redis.call('HDEL', L, ARGV[7]) == 0 then return -3 end
-  redis.call('XADD', E, '*', 'i', ARGV[4], 'k', ARGV[5], 's', size, ARGV[6], ARGV[7])
-  redis.call('HSET', C, 'seq', seq)
+  if ARGV[7] == 'b' and redis.call('HDEL', L, ARGV[8]) == 0 then return -3 end
+  redis.call('XADD', E, '*', 'i', ARGV[5], 'k', ARGV[6], 's', size, ARGV[7], ARGV[8])
+  redis.call('HSET', C, 'seq' .. place, seq)
   add('sent', 1)
   add('bytes', size)
 end
@@ -211,63 +267,11 @@ if count > 0 then
     for i, entry in ipairs(entries) do tries[i] = tonumber(redis.call('HGET', T, entry[1]) or '0') end
   end
 end
-return {entries, tries, redis.call('XLEN', E), known and 1 or 0}
+return {entries, tries, redis.call('XLEN', E), known and 1 or 0, over(tonumber(ARGV[9]), silent)}
 """)
 """Show life and take what nobody has: consumer, how many at most, 1 to look for the dead too, after how many
-silent ms, and what to say of them as for `LEAVE`. Returns entries, their failed tries, what waits, and 0
-where this consumer had been given up meanwhile, or is new."""
-
-REPLAY: Final = Script("""
-local n = 0
-for _, id in ipairs(ARGV) do
-  local found = redis.call('XRANGE', D, id, id)
-  if #found > 0 then
-    local list, own = found[1][2], {}
-    local size = 0
-    for i = 9, #list, 2 do -- behind link, at, tries and reason
-      own[#own + 1] = list[i]
-      own[#own + 1] = list[i + 1]
-      if list[i] == 's' then size = list[i + 1] end
-    end
-    redis.call('XADD', E, '*', unpack(own))
-    redis.call('XDEL', D, id)
-    add('sent', 1)
-    add('bytes', size)
-    n = n + 1
-  end
-end
-return n
-""")
-"""Send dead letters again, by their ids; returns how many there were."""
-
-REMOVE: Final = Script("""
-local n = 0
-for _, id in ipairs(ARGV) do
-  local found = redis.call('XRANGE', D, id, id)
-  if #found > 0 then
-    local list = found[1][2]
-    for i = 1, #list, 2 do
-      if list[i] == 'b' then redis.call('HSET', L, list[i + 1], 'g') end
-    end
-    n = n + redis.call('XDEL', D, id)
-  end
-end
-return n
-""")
-"""Throw dead letters away, by their ids; returns how many there were."""
-
-LETTERS: Final = Script("""
-local told = {}
-for _, letter in ipairs(redis.call('XRANGE', D, ARGV[1], '+', 'COUNT', ARGV[2])) do
-  local named = {}
-  for i = 1, #letter[2], 2 do named[letter[2][i]] = letter[2][i + 1] end
-  local said = {letter[1]}
-  for i, what in ipairs({'link', 'at', 'tries', 'reason', 'i', 's'}) do said[i + 1] = named[what] or '' end
-  told[#told + 1] = said
-end
-return told
-""")
-"""What dead letters say, from an id on, so many at most; their messages stay where they are."""
+silent ms, what to say of them as for `LEAVE`, and how many senders must have ended. Returns entries, their
+failed tries, what waits, 0 where this consumer had been given up meanwhile, or is new, and the end."""
 
 COUNTS: Final = Script("""
 return {redis.call('XLEN', E), redis.call('HMGET', C, 'sent', 'delivered', 'dead', 'redelivered')}

@@ -8,17 +8,19 @@ waits for the server: whoever acknowledges its input because of what it has sent
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import structlog
 
 from argus.flow.channels.protocol import ChannelClosed, ChannelDown, MessageTooBig, Sender
 from argus.flow.channels.redis_blobs import Reservations, sweep
-from argus.flow.channels.redis_connection import ANSWER_S, Clock, Line, Patience, incarnation
+from argus.flow.channels.redis_clock import Clock, incarnation
+from argus.flow.channels.redis_connection import Line
+from argus.flow.channels.redis_patience import ANSWER_S, Patience
 from argus.flow.channels.redis_pipe import Pipe, Written
 from argus.flow.channels.redis_spec import APART_BYTES, RedisSpec
 from argus.flow.message import Header
@@ -35,6 +37,8 @@ _LOOK_S: Final = 0.005
 _MIND_S: Final = 0.1
 """How often to look after what was sent last, while nothing more is sent."""
 _SLICE_S: Final = 0.05
+_LIFE_S: Final = 10.0
+"""How often one of several senders shows life."""
 
 
 class RedisSender(Sender):
@@ -58,7 +62,7 @@ class RedisSender(Sender):
         self._clean = self._said_down = False
         self._lock = threading.RLock()
         self._closing = threading.Event()
-        self._used_s = self._looked_s = 0.0
+        self._used_s = self._looked_s = self._seen_s = 0.0
         self._minder = threading.Thread(target=self._mind, name="argus-redis-send", daemon=True)
         self._log = structlog.get_logger().bind(link=spec.link)
 
@@ -113,6 +117,21 @@ class RedisSender(Sender):
         with self._used(stopping):
             self._until(lambda: not self._pipe.unconfirmed, stopping, "redis does not answer")
 
+    def end(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Say that the stream is over, when the server has everything that was sent; it stays there.
+
+        Raises:
+            ChannelClosed: `stopping` said so while it waited, or another process has taken this one's place.
+        """
+        with self._used(stopping):
+            while True:
+                self._until(lambda: not self._pipe.unconfirmed, stopping, "redis does not answer")
+                self._connected(stopping)
+                try:
+                    return self._pipe.end()
+                except ChannelDown as error:
+                    self._lost(error)
+
     def close(self) -> None:
         """Wait a moment for the server to confirm the rest, and close; idempotent."""
         until_s = time.monotonic() + self._answer_s
@@ -123,10 +142,13 @@ class RedisSender(Sender):
             self.flush(lambda: time.monotonic() > until_s)
         except ChannelClosed:
             self._log.error("flow.redis_unconfirmed", messages=self._pipe.unconfirmed)
+        if self._spec.sender_pod and self._pipe.up:
+            with contextlib.suppress(ChannelDown, ChannelClosed):
+                self._pipe.show_life(here=False)
         self._pipe.clear()
         self._drop()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _used(self, stopping: Callable[[], bool]) -> Iterator[None]:
         """Keep the minder away."""
         while not self._lock.acquire(timeout=_MIND_S):
@@ -145,14 +167,19 @@ class RedisSender(Sender):
         pause_s = _MIND_S
         while not self._closing.wait(pause_s):
             pause_s = _MIND_S
-            if not self._pipe.unconfirmed or time.monotonic() - self._used_s < _MIND_S:
+            now_s = time.monotonic()
+            due = self._spec.sender_pod != "" and now_s - self._seen_s > _LIFE_S
+            if not due and (not self._pipe.unconfirmed or now_s - self._used_s < _MIND_S):
                 continue
             with self._lock:
                 try:
-                    if self._pipe.up:
-                        self._pipe.look()
-                    else:
+                    if not self._pipe.up:
                         self._reach()
+                    elif due:
+                        self._pipe.show_life()
+                        self._seen_s = now_s
+                    else:
+                        self._pipe.look()
                 except ChannelDown as error:
                     self._lost(error)
                     pause_s = self._patience.next_s()

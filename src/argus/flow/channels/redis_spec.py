@@ -26,6 +26,14 @@ class RedisSpec(msgspec.Struct, frozen=True, kw_only=True, tag="redis"):
     link: str
     sender: int = 0
     """The producer's replica."""
+    sender_pod: str = ""
+    """Which of several pods sends here, each counted for itself; empty: there is one sender."""
+    consumer_pod: str = ""
+    """Which of several pods receives here, whose replicas' numbers are the same; empty: there is one."""
+    senders: int = 1
+    """How many must say that the stream is over, so that it is."""
+    heard: str = ""
+    """An end that was had before this part of the system began, and that is none for it."""
     qos: Durable
     replicas: int = 1
     """Of the consumer."""
@@ -55,6 +63,15 @@ class RedisSpec(msgspec.Struct, frozen=True, kw_only=True, tag="redis"):
         return f"argus:{{{names}}}".encode()
 
     @property
+    def place(self) -> bytes:
+        """What tells the fields of a sender from those of others, behind their names."""
+        return f":{self.sender_pod}".encode() if self.sender_pod else b""
+
+    def consumer(self, replica: int) -> bytes:
+        """Return the name of a receiving end among those of the group."""
+        return f"{self.consumer_pod}.{replica}".encode() if self.consumer_pod else b"%d" % replica
+
+    @property
     def keys(self) -> Keys:
         """The names of its keys."""
         return Keys(self.prefix)
@@ -69,7 +86,8 @@ class Keys:
         self.entries = prefix + b":entries"
         """Stream of what waits or is being looked at; what is delivered is gone from it."""
         self.counts = prefix + b":counts"
-        """Hash: sent, delivered, dead, redelivered, bytes that wait, and the last sender with its number."""
+        """Hash: sent, delivered, dead, redelivered, bytes that wait; the end that was had; of each sender its
+        name, its last number, its name again when it has ended; of one of several when it showed life."""
         self.tries = prefix + b":tries"
         """Hash from an entry that has failed to how often it has."""
         self.dead = prefix + b":dead"

@@ -15,13 +15,12 @@ from collections.abc import Sequence
 
 from argus.core.errors import SpecError
 from argus.flow.channels.protocol import LinkCounts
+from argus.flow.channels.ring_cell import Account, Cell
 from argus.flow.channels.ring_memory import (
     MOST_SLOTS,
     NEWEST,
     PAGE,
     TOO_BIG,
-    Account,
-    Cell,
     Fence,
     RingLink,
     RingMemory,

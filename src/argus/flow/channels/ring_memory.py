@@ -17,14 +17,13 @@ import os
 import platform
 import struct
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 import msgspec
 
 from argus.core.errors import ArgusError, UnknownName
-from argus.flow.channels.protocol import Reason
+from argus.flow.channels.ring_cell import CELL_WORDS
 from argus.flow.qos import Realtime
 
 MOST_SLOTS: Final = 63
@@ -80,7 +79,7 @@ class RingSpec(msgspec.Struct, frozen=True, tag="ring"):
 
     def cell(self, reader: int) -> int:
         """Return the index of the first word of a reader's account."""
-        return _GENERATIONS + _whole_lines(self.slots) + 2 * _whole_lines(self.readers) + reader * Cell.WORDS
+        return _GENERATIONS + _whole_lines(self.slots) + 2 * _whole_lines(self.readers) + reader * CELL_WORDS
 
     def group(self, link: str) -> tuple[int, RingLink]:
         """Return the first reader of a link, and the link.
@@ -219,97 +218,6 @@ class RingMemory:
             self.slots.close()
         del self.slots
         os.close(self._file)
-
-
-class Account(NamedTuple):
-    """What a reader has done so far."""
-
-    last: int
-    """Number of the newest message that it took."""
-    taken: int
-    delivered: int
-    failed: int
-    stale: int
-    overtaken: int
-
-    @property
-    def looked_at(self) -> int:
-        """How many of those it took it has not said a word of yet."""
-        return self.taken - self.delivered - self.failed - self.stale - self.overtaken
-
-
-Fate = Reason | Literal["delivered"]
-
-
-class Cell:
-    """The account of one reader, in memory; whoever dies at any point has taken a message or has not.
-
-    What a message became is one word that counts. That one was taken is two words, which lie twice, and a
-    version that says by its last bit which of them hold.
-    """
-
-    WORDS: Final = 16
-    _LIFE: Final = 1
-    _TAKEN: Final = 2
-    _FATES: Final[Mapping[str, int]] = {"delivered": 6, "failed": 7, "stale": 8, "overtaken": 9}
-
-    def __init__(self, memory: RingMemory, at: int) -> None:
-        """Look at the words from index `at` on."""
-        self._memory = memory
-        self._words = memory.words[at : at + self.WORDS]
-        self._life = 0
-
-    def begin_life(self) -> None:
-        """Take the reader over: what it was looking at has failed, who had it before has no say any more."""
-        self._words[self._LIFE] = self._life = self._words[self._LIFE] + 1
-        self.count("failed", self.read().looked_at)
-
-    @property
-    def life(self) -> int:
-        """How many processes have been this reader, us included."""
-        return self._life
-
-    @property
-    def ours(self) -> bool:
-        """Whether nobody has taken it over since `begin_life`."""
-        return self._words[self._LIFE] == self._life
-
-    def read(self) -> Account:
-        """Return it as it was at one moment, or as if what is being counted were being looked at."""
-        words = self._words
-        while True:
-            fates = words[6:10].tolist()
-            self._memory.order()
-            version = words[0]
-            self._memory.order()
-            at = self._TAKEN + 2 * (version & 1)
-            last, taken = words[at], words[at + 1]
-            self._memory.order()
-            if words[0] == version:
-                return Account(last, taken, *fates)
-
-    def take(self, number: int) -> None:
-        """Count a message as taken."""
-        words = self._words
-        if words[self._LIFE] != self._life:
-            return
-        version = words[0]
-        at, then = self._TAKEN + 2 * (version & 1), self._TAKEN + 2 * (version + 1 & 1)
-        words[then] = number
-        words[then + 1] = words[at + 1] + 1
-        self._memory.order()
-        words[0] = version + 1
-
-    def count(self, fate: Fate, count: int = 1) -> None:
-        """Count what became of messages that were taken: one of the four of `Account`."""
-        words = self._words
-        if words[self._LIFE] == self._life:
-            self._memory.order()
-            words[self._FATES[fate]] += count
-
-    def close(self) -> None:
-        """Let go of the memory."""
-        self._words.release()
 
 
 def _whole_lines(words: int) -> int:

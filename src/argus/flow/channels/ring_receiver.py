@@ -15,7 +15,8 @@ import os
 
 from argus.flow.channels.freshness import Freshness
 from argus.flow.channels.protocol import Delivery, FreshReceiver
-from argus.flow.channels.ring_memory import NEWEST, Cell, Fate, RingMemory, RingSpec
+from argus.flow.channels.ring_cell import Cell, Fate
+from argus.flow.channels.ring_memory import NEWEST, RingMemory, RingSpec
 from argus.flow.channels.ring_views import Loans, Slot
 from argus.flow.codec import peek
 from argus.flow.message import Header
@@ -28,11 +29,19 @@ _LOOKS = 100
 class RingReceiver(FreshReceiver):
     """See `FreshReceiver`; one per replica of the consumer of a link."""
 
-    def __init__(self, spec: RingSpec, link: str, replica: int = 0) -> None:
+    def __init__(
+        self, spec: RingSpec, link: str, replica: int = 0, *, freshness: Freshness | None = None
+    ) -> None:
         """Open it in the process that made the ring, or in one that inherited its descriptors.
 
         What a predecessor was looking at when it died counts as failed. A message that nobody has taken
         yet is received.
+
+        Args:
+            spec: The ring.
+            link: Which of its links this is an end of.
+            replica: Which replica of the consumer this is, first 0.
+            freshness: What the node has had of the link by its other channels; None: there are none.
 
         Raises:
             UnknownName: the ring does not serve the link, or it has no such replica.
@@ -45,7 +54,7 @@ class RingReceiver(FreshReceiver):
         self._memory = memory = RingMemory(spec, 2 + reader)
         size = spec.slot_bytes
         self._slots = [Slot(memory.slots, at * size, size) for at in range(spec.slots)]
-        self._freshness = Freshness(facts.qos)
+        self._freshness = freshness or Freshness(facts.qos)
         self._group = first
         self._sisters = [Cell(memory, spec.cell(first + at)) for at in range(facts.replicas) if at != replica]
         self._cell = Cell(memory, spec.cell(reader))

@@ -54,6 +54,8 @@ class TcpChannel:
         address: str = "127.0.0.1",
         port: int = 0,
         sends: bool = True,
+        several: bool = False,
+        senders: int = 1,
         key: str | None = None,
     ) -> Self:
         """Return a channel that listens, or one that connects.
@@ -64,19 +66,24 @@ class TcpChannel:
                 on all of its addresses.
             port: 0 takes a free one.
             sends: False on a host that receives.
+            several: The address leads to several processes that send, each by a channel of its own.
+            senders: How many of them there are to be.
             key: What both hosts know; None: as `ARGUS_FLOW_KEY` says.
 
         Raises:
             SpecError: others could connect, and there is no key.
             AddressRefused: the port is taken.
         """
-        secured = expect_key(address, key)
+        for each in address.split("+"):
+            secured = expect_key(each, key)
         listen = address if is_loopback(address) else "::" if ":" in address else "0.0.0.0"  # noqa: S104
         spec = TcpSpec(
             links=tuple(TcpLink(link=link, qos=qos, replicas=n) for link, qos, n in links),
             address=address,
             port=port,
             listen=listen,
+            several=several,
+            senders=senders,
             secured=secured,
         )
         listening = _listen(listen, port) if sends else None

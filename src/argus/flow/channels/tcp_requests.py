@@ -33,6 +33,8 @@ class Asker:
         self.answered = 0
         """The last request that was answered on the connection it has."""
         self.silent = False
+        self.told = False
+        """It knows that the stream is over."""
 
 
 class Requests:
@@ -41,8 +43,11 @@ class Requests:
     def __init__(self) -> None:
         """Begin with none."""
         self._askers: dict[str, Asker] = {}
+        self._began_s = time.monotonic()
         self.waiting: dict[str, Asker] = {}
         """By session, whoever waits for a message, the one that has waited longest first."""
+        self.told = 0
+        """How many know that the stream is over."""
 
     def hear(self, ask: Ask, way: bytes, heard_ns: int) -> tuple[Asker, Literal["sign", "new", "again"]]:
         """Take a word; return whose it is, and whether it is a sign of life or a request that is open now."""
@@ -64,6 +69,27 @@ class Requests:
         """Take note that its request is answered."""
         asker.answered = asker.number
         self.waiting.pop(asker.ask.session, None)
+
+    def knows(self, asker: Asker) -> None:
+        """Take note that it knows that the stream is over."""
+        if not asker.told:
+            asker.told = True
+            self.told += 1
+
+    def owed(self, replicas: int, seconds: float) -> bool:
+        """Return whether somebody is still to be told of the end.
+
+        Args:
+            replicas: So many consumers there are: when as many know, nobody else waits.
+            seconds: Who was not heard of for so long is not waited for; who never was, for so long after the
+                beginning.
+        """
+        if self.told >= replicas:
+            return False
+        since_s = time.monotonic() - seconds
+        waiting = [asker for asker in self._askers.values() if not asker.told]
+        coming = self.told + len(waiting) < replicas and self._began_s > since_s
+        return coming or any(asker.heard_s > since_s for asker in waiting)
 
     def forget(self, session: str) -> None:
         """Forget one that is gone."""

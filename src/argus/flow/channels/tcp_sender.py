@@ -1,8 +1,7 @@
 """The sending end of a TCP channel: `send` replaces the newest message, a thread serves those who ask.
 
 A consumer is served only when it asks, and asks for one message, so one that stands still costs one message
-of memory and no time. What is said is `tcp_words`, who has asked `tcp_requests`, and what is counted
-`tcp_accounts`.
+of memory and no time. What is said is `tcp_words`; what is known of a link and its consumers, `tcp_served`.
 """
 
 from __future__ import annotations
@@ -21,11 +20,10 @@ import zmq
 
 from argus.core.errors import SpecError
 from argus.flow.channels.protocol import ChannelClosed, Sender
-from argus.flow.channels.tcp_accounts import Account
 from argus.flow.channels.tcp_board import Board
 from argus.flow.channels.tcp_buffers import Piece, Pieces
 from argus.flow.channels.tcp_key import KEY_VARIABLE, flow_key
-from argus.flow.channels.tcp_requests import Requests
+from argus.flow.channels.tcp_served import ServedLink
 from argus.flow.channels.tcp_sockets import SenderSocket
 from argus.flow.channels.tcp_spec import TcpSpec
 from argus.flow.channels.tcp_words import VERSION, Answer, Ask, parts_of
@@ -35,7 +33,6 @@ from argus.flow.wire import Packed
 _LOOK_MS: Final = 500
 _CLOSING_LOOK_MS: Final = 20
 _LINGER_S: Final = 2.0
-_THERE_S: Final = 2.0
 _SAY_AGAIN_S: Final = 30.0
 _ask: Final = msgspec.msgpack.Decoder(Ask)
 
@@ -45,15 +42,6 @@ class _Newest:
 
     def __init__(self, number: int, header: Header, piece: Piece, size: int) -> None:
         self.number, self.header, self.piece, self.size = number, header, piece, size
-
-
-class _Link:
-    """One link: who asks, what became of its messages, and which was the last that somebody got."""
-
-    def __init__(self, name: str, max_age: float | None, account: Account) -> None:
-        self.name, self.max_age, self.account = name, max_age, account
-        self.requests = Requests()
-        self.taken = 0
 
 
 class TcpSender(Sender):
@@ -75,21 +63,17 @@ class TcpSender(Sender):
         self._name = uuid.uuid4().hex
         self._where = f"{spec.listen}:{spec.port}"
         self._board = Board.inherited(spec.board, spec.rows)
-        before = self._board.read()
-        self._links = {
-            served.link: _Link(served.link, served.qos.max_age, Account(before[served.link]))
-            for served in spec.links
-        }
+        self._links = {served.link: ServedLink(served, self._board) for served in spec.links}
         self._lock = threading.Lock()
         self._pieces = Pieces()
         self._newest: _Newest | None = None
         self._number = 0
+        self._over = False
+        self._all_told = threading.Event()
         self._closing_s: float | None = None
         self._refused_s = -_SAY_AGAIN_S
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._io = SenderSocket(spec, key if spec.secured else None)
-        for link in self._links.values():
-            self._publish(link)
         self._thread = threading.Thread(target=self._run, name="argus-flow-tcp-sender", daemon=True)
         self._thread.start()
 
@@ -109,10 +93,25 @@ class TcpSender(Sender):
             self._newest = _Newest(self._number, header, piece, size)
             for link in self._links.values():
                 link.account.sent()
-                self._publish(link)
+                link.publish()
             asked = any(link.requests.waiting for link in self._links.values())
         if asked:
             os.eventfd_write(self._bell, 1)
+
+    def end(self, stopping: Callable[[], bool]) -> None:
+        """Tell every consumer that was there that the stream is over, when it has had the last message.
+
+        Who is away is waited for for half a minute.
+
+        Raises:
+            ChannelClosed: `stopping` said so, and somebody does not know of it.
+        """
+        with self._lock:
+            self._over = True
+        os.eventfd_write(self._bell, 1)
+        while not self._all_told.wait(_LOOK_MS / 1000):
+            if stopping():
+                raise ChannelClosed(f"{self._where}: the system is ending, and a consumer is not told of it")
 
     @property
     def pieces(self) -> int:
@@ -138,7 +137,7 @@ class TcpSender(Sender):
             poller.register(end, zmq.POLLIN)
         try:
             while not self._done():
-                for end, _ in poller.poll(_LOOK_MS if self._closing_s is None else _CLOSING_LOOK_MS):
+                for end, _ in poller.poll(self._look_ms()):
                     if end is io.router:
                         if heard := io.word():
                             self._hear(*heard)
@@ -152,14 +151,20 @@ class TcpSender(Sender):
                 with self._lock:
                     for link in self._links.values():
                         self._serve(link)
-                        self._write_off(link)
+                        link.write_off()
+                    if self._over and not any(link.owes_end for link in self._links.values()):
+                        self._all_told.set()
         finally:
+            self._all_told.set()
             with self._lock:
                 self._closing_s = self._closing_s or time.monotonic()
                 for link in self._links.values():
                     link.account.ended()
-                    self._publish(link)
+                    link.publish()
             io.close()
+
+    def _look_ms(self) -> int:
+        return _LOOK_MS if self._closing_s is None and not self._over else _CLOSING_LOOK_MS
 
     def _done(self) -> bool:
         """Return whether nobody is to be served any more."""
@@ -168,12 +173,7 @@ class TcpSender(Sender):
         if time.monotonic() - self._closing_s > _LINGER_S:
             return True
         with self._lock:
-            return not any(self._owes(link) for link in self._links.values())
-
-    def _owes(self, link: _Link) -> bool:
-        """Return whether somebody is there who may have the last message, or tell what became of one."""
-        waits = self._newest is not None and self._newest.number > link.taken
-        return bool(link.account.under_way) or (waits and link.requests.heard_within(_THERE_S))
+            return not any(link.owes(self._number) for link in self._links.values())
 
     def _hear(self, way: bytes, word: bytes) -> None:
         """Take a word of a consumer."""
@@ -190,18 +190,20 @@ class TcpSender(Sender):
             return
         with self._lock:
             if ask.number < 0:
-                self._told(link, ask)
-                self._gone(link, ask.session)
+                link.told(ask, self._name)
+                link.gone(ask.session)
             else:
                 self._take(link, ask, way, heard_ns)
-            self._publish(link)
+            link.publish()
 
-    def _take(self, link: _Link, ask: Ask, way: bytes, heard_ns: int) -> None:
+    def _take(self, link: ServedLink, ask: Ask, way: bytes, heard_ns: int) -> None:
         """Take a word that is no goodbye."""
         for session in link.requests.too_many(ask.session):
-            self._gone(link, session)
+            link.gone(session)
         asker, news = link.requests.hear(ask, way, heard_ns)
-        self._told(link, ask)
+        link.told(ask, self._name)
+        if ask.heard and ask.sender == self._name:
+            link.requests.knows(asker)
         if news == "new" and ask.sender == self._name:
             link.account.holds(ask.session, ask.held)
         if news == "sign":
@@ -217,15 +219,26 @@ class TcpSender(Sender):
             # It waits; meanwhile it hears that somebody is there, and of our clock.
             self._io.say(way, msgspec.structs.replace(self._answer(ask, heard_ns, 0), number=0))
 
-    def _serve(self, link: _Link) -> None:
-        """Give the newest message, if nobody has had it, to whoever has asked first."""
+    def _serve(self, link: ServedLink) -> None:
+        """Give the newest message to whoever has asked first; say that it is over where nothing comes."""
+        self._give(link)
+        if self._is_over(link):
+            for asker in list(link.requests.waiting.values()):
+                link.requests.answered(asker)
+                self._io.say(asker.way, self._answer(asker.ask, asker.heard_ns, 0))
+
+    def _is_over(self, link: ServedLink) -> bool:
+        """Return whether nothing will come and nothing waits."""
+        return self._over and self._number <= link.taken
+
+    def _give(self, link: ServedLink) -> None:
         newest = self._newest
         if newest is None or newest.number <= link.taken or not link.requests.waiting:
             return
         if link.max_age is not None and newest.header.age_s() > link.max_age:
             link.taken = newest.number
             link.account.dropped("stale")
-            self._publish(link)
+            link.publish()
             return
         data = newest.piece.memory[: newest.size]
         for asker in list(link.requests.waiting.values()):
@@ -237,28 +250,16 @@ class TcpSender(Sender):
             if self._io.say(asker.way, self._answer(ask, asker.heard_ns, newest.number), parts):
                 link.taken = newest.number
                 link.account.handed(ask.session)
-                self._publish(link)
+                link.publish()
                 return
             asker.answered = 0  # that connection is gone; it will ask on another
 
-    def _told(self, link: _Link, ask: Ask) -> None:
-        ours = ask.sender == self._name
-        link.account.told(ask.session, ask.delivered if ours else 0, ask.dropped if ours else {})
-
-    def _write_off(self, link: _Link) -> None:
-        for session in link.requests.silent():
-            link.account.silent(session)
-            self._publish(link)
-
-    def _gone(self, link: _Link, session: str) -> None:
-        link.requests.forget(session)
-        link.account.gone(session)
-
-    def _publish(self, link: _Link) -> None:
-        self._board.write(link.name, link.account.counts())
-
     def _answer(self, ask: Ask, heard_ns: int, message: int, problem: str = "") -> Answer:
-        return Answer(ask.number, message, ask.asked_ns, heard_ns, time.monotonic_ns(), self._name, problem)
+        link = self._links.get(ask.link)
+        over = link is not None and not message and self._is_over(link)
+        return Answer(
+            ask.number, message, ask.asked_ns, heard_ns, time.monotonic_ns(), self._name, problem, over
+        )
 
     def _refused(self, why: str) -> None:
         now_s = time.monotonic()

@@ -25,7 +25,7 @@ class TcpSpec(msgspec.Struct, frozen=True, kw_only=True, tag="tcp"):
 
     links: tuple[TcpLink, ...]
     address: str
-    """What consumers call the host that sends: a name or a number."""
+    """What consumers call the host that sends: a name or a number; several are joined by `+`."""
     port: int
     listen: str = "127.0.0.1"
     """Which of its addresses the sending end listens on."""
@@ -33,6 +33,10 @@ class TcpSpec(msgspec.Struct, frozen=True, kw_only=True, tag="tcp"):
     """Descriptor of the listening socket, inherited; -1 on hosts that only receive."""
     board: int = -1
     """Descriptor of the memory that the counts lie in, inherited; -1: they are not kept."""
+    several: bool = False
+    """The address may lead to several processes, each of which sends by this channel, as pods do."""
+    senders: int = 1
+    """How many of them there are to be."""
     secured: bool = False
     """Both ends know a key (`ARGUS_FLOW_KEY`); False: only within a host."""
 

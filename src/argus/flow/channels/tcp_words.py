@@ -48,6 +48,8 @@ class Ask(msgspec.Struct, frozen=True, array_like=True):
     dropped: dict[str, int]
     held: int
     """Messages that are there and of which nothing has become yet."""
+    heard: bool = False
+    """It knows that the stream of this sender is over."""
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -66,6 +68,8 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     sender: str
     problem: str = ""
     """Why this consumer is not served: other versions, or another system."""
+    over: bool = False
+    """The stream is over, and nothing of it waits for this consumer."""
 
 
 class Clocks:

@@ -15,7 +15,7 @@ from argus.flow.deploy.names import object_names
 from argus.flow.deploy.node_toml import NodeToml, read_node_toml
 from argus.flow.graph import Graph, LinkSpec, NodeSpec
 from argus.flow.outlines import outline_of
-from argus.flow.transport import Placement
+from argus.flow.placement import Placement, in_pods
 
 WEB_PORT: Final = 8080
 REDIS_PORT: Final = 6379
@@ -101,10 +101,10 @@ def folder_of(node: NodeSpec) -> Path | None:
 def _place(graph: Graph, node: NodeSpec, name: str) -> Place:
     folder = folder_of(node)
     fresh = [link for link in graph.links if not link.durable and link.source != link.target]
-    placement = Placement(graph)
+    placement = Placement(in_pods(graph))
     ports = {}
     for output in dict.fromkeys(link.output for link in fresh if link.source == node.name):
-        number = placement.port(node, output, 0)
+        number = placement.port(in_pods(graph).node(node.name), output, 0)
         ports[f"flow-{number}"] = number
     return Place(
         node=node,

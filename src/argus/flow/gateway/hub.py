@@ -18,6 +18,7 @@ from argus.core.urls import MASK, mask_urls
 from argus.flow.control import Control, RequestRefused, SystemNotRunning
 from argus.flow.gateway.topic import Topic
 from argus.flow.message import Message
+from argus.flow.status import Change
 from argus.flow.topics import topic_of
 
 SOCKET: Final = "ARGUS_FLOW_SOCKET"
@@ -43,14 +44,16 @@ class Settings(Protocol):
 class Hub:
     """See the module. Safe from any thread."""
 
-    def __init__(self, settings: Settings, socket: str | None = None) -> None:
+    def __init__(self, settings: Settings, socket: str | None = None, node: str = "") -> None:
         """Begin without topics.
 
         Args:
             settings: Of the pictures.
             socket: The system's control socket; None: as the environment says.
+            node: What the gateway is called in its system.
         """
         self.settings = settings
+        self._node = node
         self._socket = socket or os.environ.get(SOCKET)
         self._topics: dict[str, Topic] = {}
         self._listeners: tuple[Callable[[str], None], ...] = ()
@@ -121,8 +124,10 @@ class Hub:
                 self._status = time.monotonic(), masked(told)
             return self._status[1]
 
-    def set(self, node: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Change params of a node; return all of them as they are then, passwords masked.
+    def set(self, node: str, params: Mapping[str, Any]) -> Change:
+        """Change params of a node; return what became of it, passwords masked.
+
+        What the node itself makes of them is waited for, unless it is this gateway, which is asked meanwhile.
 
         Raises:
             RequestRefused: they are not valid; nothing has changed.
@@ -131,10 +136,10 @@ class Hub:
         for name, value in params.items():
             if isinstance(value, str) and MASK in value:
                 raise RequestRefused(f"{node}: {name}: holds {MASK} where a password was: give it whole")
-        changed: dict[str, Any] = masked(self._control().set(node, params))
+        change = self._control().set(node, params, wait=node != self._node)
         with self._asking:
             self._status = float("-inf"), {}
-        return changed
+        return Change(params=masked(change.params), waiting=change.waiting)
 
     def _control(self) -> Control:
         if self._socket is None:

@@ -1,4 +1,4 @@
-"""The seam between a gateway and how it is seen: HTTP is built in; RTSP, ROS 2 and others can be plugged in.
+"""The seam between a gateway and how it is seen: HTTP and RTSP are built in; others can be plugged in.
 
 A package offers one through the entry-point group `argus.gateways`: a callable without arguments that
 returns an `Interface`.
@@ -12,7 +12,10 @@ from typing import Any, Final, Protocol, cast
 from argus.core.plugins import load_plugin
 from argus.flow.gateway.hub import Hub
 
-BUILTIN: Final[Mapping[str, str]] = {"web": "argus.flow.gateway.web:Web"}
+BUILTIN: Final[Mapping[str, str]] = {
+    "web": "argus.flow.gateway.web:Web",
+    "rtsp": "argus.flow.gateway.rtsp:Rtsp",
+}
 """Ours, by name."""
 
 

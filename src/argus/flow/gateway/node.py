@@ -36,9 +36,9 @@ class Gateway(GatewayNode):
         viewers: int = Field(default=64, ge=1, le=10_000)
         """Who may watch at the same time; each picture stream and each WebSocket counts."""
         interfaces: Names = ("web",)
-        """How it is seen: `web`, or names of the entry-point group `argus.gateways`."""
+        """How it is seen: `web`, `rtsp`, or names of the entry-point group `argus.gateways`."""
         options: dict[str, dict[str, Any]] = Field(default_factory=dict)
-        """What plugged-in interfaces are told, by their names."""
+        """What interfaces besides `web` are told, by their names."""
 
     params: Params
 
@@ -53,7 +53,7 @@ class Gateway(GatewayNode):
         Raises:
             ArgusError: an interface cannot begin, and what to do about it.
         """
-        self.hub = Hub(self.params)
+        self.hub = Hub(self.params, node=self.name)
         self._interfaces: list[Interface] = []
         self._taken = self.params
         self._start()
@@ -64,16 +64,20 @@ class Gateway(GatewayNode):
         self.hub.put(self.message)
 
     def on_params(self, changed: frozenset[str]) -> None:
-        """Show pictures otherwise at once; listen elsewhere where that is meant, if it can be."""
+        """Show pictures otherwise at once; listen elsewhere where that is meant.
+
+        Raises:
+            ArgusError: it cannot listen there; it goes on as before.
+        """
         if changed - {"quality", "fps"}:
             self._stop()
             try:
                 self._start()
-            except ArgusError as error:
-                self.log.warning("gateway.not_moved", reason=str(error), consequence="it goes on as before")
+            except ArgusError:
                 self._stop()
                 self.params = self._taken
                 self._start()
+                raise
         self.hub.settings = self._taken = self.params
 
     def teardown(self) -> None:

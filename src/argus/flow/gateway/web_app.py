@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from importlib import resources
 from typing import Any, Final
 
@@ -21,13 +21,12 @@ from starlette.responses import RedirectResponse, Response
 from argus.core.errors import ArgusError, UnknownName
 from argus.flow.control import RequestRefused, SystemNotRunning
 from argus.flow.gateway.access import Access
+from argus.flow.gateway.guarding import App, guarded
 from argus.flow.gateway.hub import Hub
 from argus.flow.gateway.problems import Problem, field_faults
 from argus.flow.gateway.topic import Topic
-from argus.flow.gateway.viewing import Pictures, Receive, Scope, Send, send_results
+from argus.flow.gateway.viewing import Pictures, send_results
 from argus.flow.gateway.watching import Watchers
-
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SNAPSHOT_S: Final = 1.0
 """How long a snapshot waits for the next picture before it is the last one."""
@@ -39,6 +38,7 @@ _PAGE: Final = {
     "graph.js": "text/javascript; charset=utf-8",
     "params.js": "text/javascript; charset=utf-8",
 }
+
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -120,7 +120,7 @@ def make_app(hub: Hub, access: Access, watchers: Watchers) -> App:
         told = await _asked(hub.status)
         _expect_node(node, {one["name"] for one in told["nodes"]})
         try:
-            changed = await _asked(hub.set, node, params)
+            change = await _asked(hub.set, node, params)
         except RequestRefused as error:
             raise Problem(
                 422,
@@ -130,7 +130,9 @@ def make_app(hub: Hub, access: Access, watchers: Watchers) -> App:
                 node=node,
                 errors=field_faults(str(error), params),
             ) from None
-        return _json({"node": node, "params": changed})
+        if change.waiting:
+            return _json({"node": node, "params": change.params, "waiting": list(change.waiting)}, 202)
+        return _json({"node": node, "params": change.params})
 
     @app.get("/snapshot/{name}.jpg")
     async def snapshot(name: str) -> Response:
@@ -167,44 +169,6 @@ def make_app(hub: Hub, access: Access, watchers: Watchers) -> App:
         await send_results(socket, hub, watchers, topic)
 
     return guarded(app, access)
-
-
-def guarded(app: Any, access: Access) -> App:
-    """Return `app` behind the rules of `access`."""
-
-    async def guard(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in {"http", "websocket"}:
-            return
-        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        query = scope["query_string"].decode("latin-1")
-        socket = scope["type"] == "websocket"
-        refusal = access.refusal(scope["path"], query, headers, handshake=socket)
-        if refusal is None:
-            await app(scope, receive, _hardened(send))
-            return
-        response = Problem(*refusal).response()
-        if socket:
-            await WebSocket(scope, receive, send).send_denial_response(response)
-        else:
-            await response(scope, receive, send)
-
-    return guard
-
-
-def _hardened(send: Send) -> Send:
-    """Return `send` that tells browsers to guess no types and to tell no other site where they were."""
-
-    async def hardened(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [
-                *message["headers"],
-                (b"x-content-type-options", b"nosniff"),
-                (b"referrer-policy", b"no-referrer"),
-                (b"cross-origin-resource-policy", b"same-origin"),
-            ]
-        await send(message)
-
-    return hardened
 
 
 async def _wanted(request: Request) -> tuple[str, dict[str, Any]]:
@@ -286,8 +250,8 @@ async def _aside(function: Callable[..., Any], *arguments: Any) -> Any:
     return await done
 
 
-def _json(value: Any) -> Response:
-    return Response(msgspec.json.encode(value), 200, {"Cache-Control": "no-store"}, "application/json")
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, {"Cache-Control": "no-store"}, "application/json")
 
 
 def _page(name: str) -> bytes:

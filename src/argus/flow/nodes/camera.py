@@ -123,7 +123,8 @@ class Camera(ProducerNode):
     def on_params(self, changed: frozenset[str]) -> None:
         """Take another rate or size at once; anything else means to open the source anew.
 
-        Another address that cannot be opened leaves all as it was.
+        Raises:
+            ArgusError: it cannot be opened so; where that is another address, all is as it was.
         """
         if changed & _OPENED_WITH:
             self._reopen(beside="url" in changed)
@@ -145,12 +146,10 @@ class Camera(ProducerNode):
             self._close(*before)
         try:
             self.setup()
-        except ArgusError as error:
-            if not beside:
-                raise
-            self.log.warning("camera.not_changed", reason=str(error), consequence="it goes on as before")
-            self.params, (self._live, self._recording) = self._taken, before
-            return
+        except ArgusError:
+            if beside:
+                self.params, (self._live, self._recording) = self._taken, before
+            raise
         self._first_index = self._next_index = index
         if beside:
             self._close(*before)

@@ -71,7 +71,11 @@ class Detector(ConsumerNode):
         self.send(data, "frame")
 
     def on_params(self, changed: frozenset[str]) -> None:
-        """Filter anew; load another model only where that is meant. What cannot be leaves all as it was."""
+        """Filter anew; load another model only where that is meant.
+
+        Raises:
+            ArgusError: that cannot be; all is as it was.
+        """
         faint = self.params.confidence is None or (
             self._floor is not None and self.params.confidence < self._floor
         )
@@ -80,12 +84,11 @@ class Detector(ConsumerNode):
             if changed & _LOADED_WITH or ("confidence" in changed and faint):
                 new = self._loaded()
             self._expect_classes(new or self._model)
-        except ArgusError as error:
-            self.log.warning("detector.not_changed", reason=str(error), consequence="it goes on as before")
+        except ArgusError:
             if new is not None:
                 new.close()
             self.params = self._taken
-            return
+            raise
         self._taken = self.params
         if new is not None:
             old, self._model, self._floor = self._model, new, self.params.confidence

@@ -16,7 +16,7 @@ from argus.core.resources.spec import Spec
 from argus.flow.node import ProducerNode
 
 if TYPE_CHECKING:
-    from argus.flow.recording import Recorded
+    from argus.flow.replaying import Recorded
 
 _STEP_S: Final = 1.0
 """A long silence is waited out in parts, so that nobody takes the node for stuck."""
@@ -50,7 +50,7 @@ class Player(ProducerNode):
             SourceError: it cannot be read.
             UnknownName: there is no such topic.
         """
-        from argus.flow.recording import read_recording, topics_of
+        from argus.flow.replaying import read_recording, topics_of
 
         path, topic = self.params.path, self.params.topic
         known = topics_of(path)
@@ -90,15 +90,18 @@ class Player(ProducerNode):
         self.send(message.value, time_s=time_s, index=index)
 
     def on_params(self, changed: frozenset[str]) -> None:
-        """Go on at another speed from here; another recording or topic begins anew."""
+        """Go on at another speed from here; another recording or topic begins anew.
+
+        Raises:
+            ArgusError: there is no such recording or topic; it goes on as before.
+        """
         if changed & {"path", "topic", "start"}:
             place = self._round.place
             try:
                 self.setup()
-            except ArgusError as error:
-                self.log.warning("player.not_changed", reason=str(error), consequence="it goes on as before")
+            except ArgusError:
                 self.params = self._taken
-                return
+                raise
             self._round.begin_at(place)
         elif "rate" in changed:
             self._clock.lost()
@@ -116,7 +119,7 @@ class _Round:
             topic: Which topic of it.
             zero_ns: When the first message was sent that distances are counted from.
         """
-        from argus.flow.recording import read_recording
+        from argus.flow.replaying import read_recording
 
         self.zero_ns = zero_ns
         self._file = path, topic

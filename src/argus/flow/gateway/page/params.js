@@ -118,7 +118,7 @@ export class NodeCard {
       const told = await answer.json();
       if (answer.ok) {
         for (const [name, value] of Object.entries(told.params)) { const field = this.fields.get(name); if (field) { field.value = value; field.show(); } }
-        this.tellSent("changed", "");
+        this.tellSent(told.waiting ? `later: ${told.waiting.join(", ")} is away or at work` : "changed", "");
       } else {
         let blamed = 0;
         for (const fault of told.errors || []) {

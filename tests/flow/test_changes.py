@@ -9,10 +9,10 @@ import pytest
 import structlog
 from pydantic import BaseModel, Field
 
+from argus.flow.changes import Changes, shown
 from argus.flow.graph import NodeSpec, Target
 from argus.flow.loading import FunctionConsumer
 from argus.flow.node import ConsumerNode
-from argus.flow.worker import Changes, shown
 
 
 class Line:
@@ -64,13 +64,14 @@ def changes(node: Any, line: Line) -> Changes:
 def test_a_change_reaches_the_node_when_it_settles_and_not_before(node: Finder, line: Line) -> None:
     asked = changes(node, line)
     asked.hear({"set": {"confidence": 0.5}, "id": 7})
-    assert line.told == [{"answer": 7, "ok": {"confidence": 0.5, "url": "rtsp://user:***@10.0.0.5/1"}}]
+    assert line.told == []
     assert node.params.confidence == 0.25
     assert select.select([asked.wake], [], [], 0)[0]
     asked.settle()
     assert node.params.confidence == 0.5
     assert node.params.url == "rtsp://user:secret@10.0.0.5/1"
     assert node.heard == [frozenset({"confidence"})]
+    assert line.told == [{"answer": 7, "ok": {"confidence": 0.5, "url": "rtsp://user:***@10.0.0.5/1"}}]
     assert not select.select([asked.wake], [], [], 0)[0]
 
 
@@ -81,7 +82,9 @@ def test_two_changes_before_the_node_settles_are_both_had(node: Finder, line: Li
     asked.settle()
     asked.settle()
     assert (node.params.confidence, node.params.url) == (0.5, "file.mp4")
-    assert node.heard == [frozenset({"confidence", "url"})]
+    assert node.heard == [frozenset({"confidence"}), frozenset({"url"})]
+    assert [message["answer"] for message in line.told] == [1, 2]
+    assert not select.select([asked.wake], [], [], 0)[0]
 
 
 def test_what_is_not_valid_is_answered_and_changes_nothing(node: Finder, line: Line) -> None:
@@ -98,6 +101,22 @@ def test_what_the_node_itself_cannot_take_is_taken_back(node: Finder, line: Line
     asked.hear({"set": {"confidence": 0.9}, "id": 1})
     asked.settle()
     assert node.params.confidence == 0.25
+    assert line.told == [{"answer": 1, "error": "node finder: no model is that sure"}]
+
+
+def test_a_change_that_another_replica_refused_is_taken_back_before_and_after_it_was_taken(
+    node: Finder, line: Line
+) -> None:
+    asked = changes(node, line)
+    asked.hear({"set": {"confidence": 0.5}, "id": 1})
+    asked.hear({"undo": 1})
+    asked.settle()
+    assert node.params.confidence == 0.25
+    asked.hear({"set": {"confidence": 0.5}, "id": 2})
+    asked.settle()
+    asked.hear({"undo": 2})
+    asked.settle()
+    assert node.params == Finder.Params()
 
 
 def test_settings_of_functions_are_params(line: Line) -> None:
@@ -113,8 +132,8 @@ def test_settings_of_functions_are_params(line: Line) -> None:
     asked.settle()
     assert node.loop(3) == 15
     assert line.told == [
-        {"answer": 1, "ok": {"by": 5}},
         {"answer": 2, "error": "node finder: takes no with: it takes by"},
+        {"answer": 1, "ok": {"by": 5}},
     ]
 
 

@@ -1,0 +1,44 @@
+"""Messages that `loop` failed with: refused, counted, and said, but not a hundred times a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from argus.flow.gathering import Part
+from argus.flow.meters import Meters
+
+_AGAIN_S: Final = 10.0
+_REMEMBERED: Final = 100
+
+
+class Refusals:
+    """Those of one node; used by one thread."""
+
+    def __init__(self, log: structlog.stdlib.BoundLogger, meters: Meters) -> None:
+        """Begin with none."""
+        self._log, self._meters = log, meters
+        self._said: dict[str, float] = {}
+
+    def refuse(self, parts: Sequence[Part], reason: str, error: Exception | None = None) -> None:
+        """Refuse a message, or the parts of a set.
+
+        Args:
+            parts: They, with where they came in.
+            reason: For people; its last line says what happened.
+            error: What was raised.
+        """
+        self._meters.failed += 1
+        said = reason.strip().splitlines()[-1]
+        now_s = time.monotonic()
+        if now_s - self._said.get(said, -_AGAIN_S) >= _AGAIN_S:
+            if len(self._said) > _REMEMBERED:
+                self._said.clear()
+            self._said[said] = now_s
+            id_ = parts[0][1].header.id
+            self._log.error("node.loop_failed", message=id_, error=said, exc_info=error)
+        for inlet, delivery in parts:
+            inlet.receiver.refuse(delivery, reason)
