@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,22 +67,21 @@ def test_each_cause_of_silence_is_told_by_its_name_with_what_to_change(
     machine.adopt()
 
     def told(cause: str) -> dict[str, Any]:
-        answer: dict[str, Any] = machine.json("explain", cause.replace("_", "-"))
-        return answer
+        return machine.client.explain(cause.replace("_", "-"))
+
+    def first(cause: str) -> dict[str, Any] | None:
+        reason: dict[str, Any] = told(cause)["reasons"][0]
+        return reason if reason["code"] == cause else None
 
     until(lambda: machine.client.alerts(pipeline="cooldown"), 60.0, told=machine.said)
     for cause in (*CAUSES, NOBODY_THERE):
-        answer = until(
-            lambda cause=cause: (a := told(cause))["reasons"][0]["code"] == cause and a,  # type: ignore[misc]
-            40.0,
-            told=lambda cause=cause: told(cause),  # type: ignore[misc]
-        )
-        first = answer["reasons"][0]
-        assert first["message"]
-        assert first["remedy"]
-        said = machine.command("explain", cause.replace("_", "-"), "--at", answer["at"]).stdout
-        assert cause in said
-        print(said)
+        reason = until(partial(first, cause), 40.0, told=partial(told, cause))
+        assert reason["message"]
+        assert reason["remedy"]
+    said = machine.command("explain", "below-confidence").stdout
+    assert "below_confidence" in said
+    assert "and 0.99 is needed" in said
+    assert "lower `detect.confidence`" in said
 
 
 @pytest.fixture

@@ -192,7 +192,7 @@ class SharedStream:
         if not self._wanted(connection):
             return False
         never_opened = self.counts.connections == 0
-        over = self._recording and not self.spec.options.loop
+        over = self._recording and not (self.spec.options.loop and "://" in self.spec.url)
         if over or (never_opened and not self.spec.insists):
             return self._end(connection, error)
         error = error or SourceUnreachable(f"{mask_url(self.spec.url)} ended: check what the camera is doing")
