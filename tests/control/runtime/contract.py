@@ -292,7 +292,7 @@ class ContractTests(RuntimeContract):
         await runs(world)
         await world.end("one", 1)
         async with asyncio.timeout(10):
-            while not (await world.runtime.statuses())["one"].restarts:
+            while (now := (await world.runtime.statuses())["one"]).state == "running" and not now.restarts:
                 await world.runtime.changed()
 
     @played
