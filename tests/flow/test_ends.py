@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +17,7 @@ from argus.flow.bench.redis_server import RedisServer
 from argus.flow.local import LocalSystem
 from argus.flow.qos import Promise
 from tests.conftest import need
+from tests.flow.ports import ports_in_a_row
 from tests.flow.test_local import NODES, kept, link, replica
 from tests.sources.settling import comes_true
 
@@ -46,8 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in NODES.items():
         (tmp_path / "nodes" / name).mkdir(parents=True)
         (tmp_path / "nodes" / name / "node.py").write_text(text)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        monkeypatch.setattr(placement, "FIRST_PORT", probe.getsockname()[1])
+    monkeypatch.setattr(placement, "FIRST_PORT", ports_in_a_row())
     monkeypatch.setenv(placement.HOSTS, ADDRESSES)
     return tmp_path
 

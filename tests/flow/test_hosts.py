@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from argus.core.errors import SpecError
 from argus.flow import placement as placement_of
 from argus.flow.local import LocalSystem
 from argus.flow.placement import Placement
+from tests.flow.ports import ports_in_a_row
 from tests.flow.test_local import NODES, kept, link, replica
 from tests.sources.settling import comes_true
 
@@ -28,9 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    monkeypatch.setattr(placement_of, "FIRST_PORT", port)
+    monkeypatch.setattr(placement_of, "FIRST_PORT", ports_in_a_row())
     monkeypatch.setenv("ARGUS_FLOW_HOSTS", "count=127.0.0.1,box=127.0.0.1")
 
 
