@@ -37,6 +37,8 @@ KEYS = st.sampled_from(
         ("rtsp://admin:hunter2@10.0.0.5/stream1", "rtsp://admin:***@10.0.0.5/stream1"),
         ("rtsp://admin:a@b@10.0.0.5/stream1", "rtsp://admin:***@10.0.0.5/stream1"),
         ("rtsp://admin:p/w@10.0.0.5/stream1", "rtsp://admin:***@10.0.0.5/stream1"),
+        ("rtsp://admin:?@/12@10.0.0.5/1", "rtsp://admin:***@10.0.0.5/1"),
+        ("rtsp://admin:@12/?@10.0.0.5/1", "rtsp://admin:***@10.0.0.5/1"),
         ("rtsp://admin:12#34@10.0.0.5/1", "rtsp://admin:***@10.0.0.5/1"),
         ("https://ghp_sometoken@example.org/x", "https://***@example.org/x"),
         ("http://cam/snap.jpg?user=admin&pwd=hunter2", "http://cam/snap.jpg?user=admin&pwd=***"),

@@ -55,12 +55,9 @@ def mask_urls(text: str) -> str:
 def _split_user(rest: str) -> tuple[str, str]:
     """Return what to show of the user part, and what follows it."""
     before_path = rest.partition("/")[0]
-    at = before_path.rfind("@")
-    if at >= 0:
-        # A second @ in the path may be the end of a password with a slash in it.
-        at = max(at, re.split(r"[?#]", rest)[0].rfind("@"))
-    elif ":" in before_path and not _PORT.fullmatch(before_path.rpartition(":")[2]):
-        at = rest.rfind("@")
+    known = "@" in before_path or (":" in before_path and not _PORT.fullmatch(before_path.rpartition(":")[2]))
+    # A further @, in the path or behind it, may be the end of a password with / or ? in it.
+    at = rest.rfind("@") if known else -1
     if at < 0:
         return "", rest
     name, colon, _ = rest[:at].partition(":")
