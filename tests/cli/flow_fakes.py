@@ -69,6 +69,8 @@ class FakeSystem:
     def _answer(self, request: dict[str, Any]) -> Any:
         if request["op"] == "status":
             return msgspec.to_builtins(self.shown)
+        if request["op"] in {"dead", "gone"}:
+            return [] if request["op"] == "dead" else 0
         self.told.append(request)
         if request["op"] == "set":
             if request["node"] != "yolo":

@@ -177,8 +177,8 @@ def test_the_systems_that_run_are_listed_with_their_worst_state(argus: Argus) ->
         several = argus("flow", "top")
     assert found["a-robot"]["state"] == "backing-off"
     assert found["b-robot"]["state"] == "running"
-    assert several.code == 1
-    assert "several systems run here: name one of a-robot, b-robot" in several.err
+    assert several.code == 2
+    assert "which system? there are a-robot, b-robot: name one of them" in several.err
 
 
 def test_without_a_system_the_way_to_one_is_told(argus: Argus) -> None:

@@ -6,11 +6,16 @@ import json
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from argus.flow import placement
+from argus.flow.control import Control, running
 from tests.cli.conftest import Argus
+from tests.cli.flow_fakes import fake_system
+from tests.flow.ports import ports_in_a_row
 from tests.sources.settling import comes_true
 
 MAIN = """
@@ -90,6 +95,83 @@ def test_a_node_that_fails_for_good_is_told_and_is_the_exit_code(argus: Argus, m
     assert done.err.count("double failed") == 1
     assert "process.ended" not in done.err
     assert "ZeroDivisionError" in done.err
+
+
+def test_a_node_that_cannot_be_set_up_says_why_once_and_is_the_exit_code(main: Path) -> None:
+    main.write_text(
+        main.read_text().replace(
+            "class Double(ConsumerNode):", "class Double(ConsumerNode):\n    def setup(self): 1 / 0"
+        )
+    )
+    code = "from argus.cli.flow import app; app()"
+    command = [sys.executable, "-c", code, "run", str(main), "-p", "cam.frames=1000000"]
+    told = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            told.append(line)
+            if "started again (3)" in line:
+                break
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+    assert running.returncode == 1
+    said = "".join(told)
+    place = f"{main}:{main.read_text().splitlines().index('    def setup(self): 1 / 0') + 1}"
+    assert said.count("Traceback") == 1
+    assert said.count(f"double backing-off: exit 1: setup: {place}: ZeroDivisionError: division by zero") == 1
+    assert said.count("ZeroDivisionError") == 2
+    assert said.count("double backing-off, as before") == 2
+
+
+def test_a_system_that_is_run_by_python_shows_what_its_nodes_print(main: Path) -> None:
+    main.write_text(main.read_text().replace("frames: int = 20", "frames: int = 3"))
+    done = subprocess.run([sys.executable, str(main)], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stderr.splitlines() == [f"log    | log has {n}" for n in (2, 4, 6)]
+
+
+def test_of_a_file_with_several_systems_one_is_chosen(argus: Argus, main: Path, tmp_path: Path) -> None:
+    name = _name(main)
+    head, sys_, tail = main.read_text().partition("sys = System")
+    main.write_text(head + (sys_ + tail).replace(f'"{name}"', f'"{name}-one"'))
+    one = main.read_text()
+    main.write_text(one + (sys_ + tail).replace(f'"{name}"', f'"{name}-two"'))
+    both = argus("flow", "run", main, "-o", "json", "-q")
+    assert [status["name"] for status in json.loads(both.out)["items"]] == [f"{name}-one", f"{name}-two"]
+    alone = argus("flow", "run", main, "-o", "json", "-q", "--system", f"{name}-t")
+    assert [status["name"] for status in json.loads(alone.out)["items"]] == [f"{name}-two"]
+    file = tmp_path / "two.mcap"
+    unclear = argus("flow", "record", main, "-t", "cam", "-o", file)
+    assert unclear.code == 2
+    assert f"there are {name}-one, {name}-two: name one of them" in unclear.err
+    assert argus("flow", "record", main, "-t", "cam", "-o", file, "-s", f"{name}-two").code == 0
+    assert argus("flow", "replay", main, file, "--rate", "0", "-s", f"{name}-one").code == 0
+    unknown = argus("flow", "replay", main, file, "-s", f"{name}-tow")
+    assert f"did you mean '{name}-two'" in unknown.err
+
+
+def test_a_part_is_told_of_beside_other_parts_on_the_same_machine(
+    argus: Argus, main: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(placement.HOSTS, "cam=127.0.0.1")
+    monkeypatch.setattr(placement, "FIRST_PORT", ports_in_a_row())
+    main.write_text(main.read_text().replace("QoS.DURABLE", "QoS.REALTIME"))
+    name = _name(main)
+
+    def runs() -> bool:
+        return f"{name}.cam" in running() and (
+            Control(f"{name}.cam").status().nodes[0].replicas[0].state == "running"
+        )
+
+    def stop_it() -> None:
+        if comes_true(runs, within_s=20):
+            Control(f"{name}.cam").stop()
+
+    with fake_system(f"{name}.other"), ThreadPoolExecutor() as pool:
+        stopped = pool.submit(stop_it)
+        done = argus("flow", "run", main, "--only", "cam", "-p", "cam.frames=100000")
+        stopped.result(30)
+    assert done.code == 0
+    assert "cam stopped" in done.err
 
 
 def test_what_cannot_be_starts_nothing(argus: Argus, main: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -116,6 +118,25 @@ def test_a_dataclass_nobody_here_knows_is_a_mapping() -> None:
         type("Stranger", (), {"__annotations__": {"a": int}, "__module__": "no.such.module"})
     )
     assert there_and_back(kind(4)) == {"a": 4, "__type__": "no.such.module:Stranger"}
+
+
+def test_a_dataclass_goes_on_as_one_through_whoever_does_not_know_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Encoder().encode(HEADER, [Inner(0.5, "x")]).to_bytes()
+
+    def by_a_stranger(change: Callable[[Any], Any]) -> Any:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.delitem(sys.modules, Inner.__module__)
+            _, [seen] = decode(*unlay(memoryview(data)))
+            handed_on = Encoder().encode(HEADER, [change(seen)]).to_bytes()
+        return decode(*unlay(memoryview(handed_on)))[1][0]
+
+    told = {"score": 0.5, "name": "x", "__type__": f"{__name__}:Inner"}
+    assert by_a_stranger(lambda seen: seen) == Inner(0.5, "x")
+    assert by_a_stranger(lambda seen: seen | {"more": 1}) == {**told, "more": 1}
+    assert by_a_stranger(lambda seen: [seen.pop("name"), seen][1]) == {
+        "score": 0.5,
+        "__type__": f"{__name__}:Inner",
+    }
 
 
 def test_a_frame_keeps_its_pixels_and_its_place() -> None:

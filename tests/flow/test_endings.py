@@ -29,8 +29,10 @@ def looks(endings: Endings, states: dict[str, str], counts: dict[str, LinkCounts
     return told, ending
 
 
-def here(*names: str, heard: tuple[str, ...] = ()) -> Endings:
-    return Endings(GRAPH, names or ("camera", "log"), lambda _: heard)
+def here(*names: str, heard: tuple[str, ...] = (), over: tuple[str, ...] = ()) -> Endings:
+    return Endings(
+        GRAPH, names or ("camera", "log"), lambda _, how: heard if how == "ended" else (*heard, *over)
+    )
 
 
 def test_a_node_ends_when_its_source_has_and_nothing_waits() -> None:
@@ -57,3 +59,15 @@ def test_who_takes_the_place_of_one_that_was_told_is_told_again() -> None:
 def test_a_source_elsewhere_has_ended_when_its_stream_has() -> None:
     assert looks(here("log"), {"log": "running"}, DONE) == ([], [])
     assert looks(here("log", heard=("camera->log",)), {"log": "running"}, WAITING) == (["log"], ["log"])
+
+
+def test_who_holds_what_waits_for_partners_is_told_of_the_end_and_ends_when_it_has_let_go() -> None:
+    endings = here("log", over=("camera->log",))
+    assert looks(endings, {"log": "running"}, WAITING) == (["log"], [])
+
+
+def test_nobody_ends_by_counts_that_may_be_old() -> None:
+    endings = here()
+    for _ in range(3):
+        assert endings.look(OVER, DONE, {"camera->log"})[1] == []
+    assert looks(endings, OVER, DONE)[1] == ["log"]

@@ -7,19 +7,25 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from argus import QoS, System
-from argus.flow.control import Control, RequestRefused, SystemNotRunning
+from argus.core.errors import ArgusError
+from argus.flow.bench.redis_server import RedisServer
+from argus.flow.control import Control, ControlServer, RequestRefused, SystemNotRunning
+from argus.flow.control import running as running_systems
 from argus.flow.home import last_status
 from argus.flow.local import LocalSystem
 from argus.flow.status import Change, LinkStatus, ReplicaStatus
 from argus.flow.system import run
+from tests.conftest import need
 from tests.sources.settling import comes_true
 
 NODES = {
@@ -289,6 +295,26 @@ def test_a_node_that_cannot_be_set_up_is_told_with_file_line_and_reason(
     assert comes_true(lambda: running.failed)
 
 
+def test_a_node_that_failed_and_is_tried_again_is_failing(
+    new: Callable[..., System], folder: Path, started: Callable[[System], LocalSystem]
+) -> None:
+    (folder / "tried.py").write_text(
+        "import pathlib, time\nfrom argus import SinkNode\nclass Tried(SinkNode):\n"
+        "    def setup(self):\n"
+        f"        seen = pathlib.Path({str(folder / 'seen')!r})\n"
+        "        if not seen.exists():\n            seen.touch()\n            raise OSError('not yet')\n"
+        "        time.sleep(60)\n"
+        "    def loop(self, data):\n        pass\n"
+    )
+    system = new()
+    system.link(system.node("nodes/count", upto=1)).to(system.node("tried.py"))
+    running = started(system)
+    assert not running.failed
+    assert comes_true(lambda: replica(running, "tried").restarts == 1, within_s=15)
+    assert replica(running, "tried").state == "starting"
+    assert running.failed
+
+
 def test_a_node_that_fails_for_good_makes_the_program_fail(new: Callable[..., System], folder: Path) -> None:
     system = new()
     source = system.node("nodes/count", upto=1)
@@ -419,3 +445,36 @@ def test_a_chain_of_five_shows_its_first_message_soon(folder: Path) -> None:
         assert time.monotonic() - began < 20
     finally:
         running.close()
+
+
+def test_who_asks_a_system_that_is_starting_gets_an_answer_when_it_has_begun(
+    new: Callable[..., System], folder: Path, tmp_path: Path
+) -> None:
+    need(RedisServer.there(), "no redis-server here: apt install redis-server")
+    redis = RedisServer(tmp_path / "redis")
+    system = durable(lambda: new(broker=redis.url), folder, at_end=60.0)
+    begun: list[LocalSystem] = []
+    thread = threading.Thread(target=lambda: begun.append(LocalSystem(system.graph())))
+    thread.start()
+    try:
+        assert comes_true(lambda: system.name in running_systems(), within_s=10)
+        with ThreadPoolExecutor() as pool:
+            asked = pool.submit(lambda: Control(system.name).status())
+            assert not begun
+            with redis:
+                status = asked.result(20)
+                thread.join(20)
+                begun[0].close()
+    finally:
+        thread.join(20)
+    assert [node.name for node in status.nodes] == ["count", "keep"]
+
+
+def test_who_asks_a_system_that_cannot_begin_is_told(new: Callable[..., System], folder: Path) -> None:
+    server = ControlServer("t-never-begins")
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(lambda: Control("t-never-begins").status())
+        assert comes_true(asked.running)
+        server.close()
+        with pytest.raises(ArgusError, match=r"could not begin|is ending|no system"):
+            asked.result(10)

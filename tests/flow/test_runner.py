@@ -95,12 +95,12 @@ def test_what_loop_returns_is_sent_and_none_sends_nothing() -> None:
 
 
 def test_origin_and_way_of_a_message_are_handed_on() -> None:
-    with Bench(Double(), source="b.1", incarnation=4) as bench:
+    with Bench(Double(), source="b.1", life=0x19D0C3C47FB, process=4) as bench:
         put(bench, 5, 1)
         bench.results(1)
     header = bench.last.header
     assert (header.origin.source, header.origin.index) == ("cam", 5)
-    assert header.id == "b.1/4/1"
+    assert header.id == "b.1/19d0c3c47fb.4/1"
     assert [hop.node for hop in header.hops] == ["b.1"]
 
 

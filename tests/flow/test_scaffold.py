@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from argus.core.errors import SpecError
+from argus.core.errors import SourceNotFound, SpecError
 from argus.flow.checks import faults
+from argus.flow.loading import make_node
 from argus.flow.scaffold import scaffold
 from argus.flow.system import load_graph
 
@@ -47,6 +48,22 @@ def test_a_name_that_no_system_can_have_is_refused(tmp_path: Path, name: str) ->
     with pytest.raises(SpecError, match="becomes the system's name"):
         scaffold(tmp_path / name)
     assert not (tmp_path / name).exists()
+
+
+def test_the_camera_that_is_made_goes_on_where_another_source_cannot_be_opened(tmp_path: Path) -> None:
+    scaffold(tmp_path / "robot")
+    graph = load_graph(tmp_path / "robot" / "main.py")
+    camera = make_node(graph.node("camera"), graph.folder)
+    camera.setup()
+    frame = camera.loop()  # type: ignore[attr-defined]  # a producer
+    before, camera.params = camera.params, camera.params.model_copy(update={"url": "nothing.mp4"})
+    with pytest.raises(SourceNotFound):
+        camera.on_params(frozenset({"url"}))
+    camera.params = before
+    assert camera.loop().index == frame.index + 1  # type: ignore[attr-defined]
+    camera.on_params(frozenset({"url"}))
+    assert camera.loop().index == 0  # type: ignore[attr-defined]
+    camera.teardown()
 
 
 def test_what_is_made_runs_and_finds_somebody(tmp_path: Path) -> None:

@@ -6,13 +6,16 @@ import os
 import random
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from argus import QoS, System
+from argus.flow.bench.redis_server import RedisServer
 from argus.flow.local import LocalSystem
 from argus.processes.policy import RestartPolicy
+from tests.conftest import need
 from tests.flow.test_local import NODES, kept, link, replica
 from tests.sources.settling import comes_true
 
@@ -20,12 +23,24 @@ _FRAMES = 1000
 _KILLS = 40
 
 
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    need(RedisServer.there(), "no redis-server here: apt install redis-server")
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
+
+
 @pytest.mark.soak
-def test_a_thousand_durable_frames_through_two_nodes_that_are_killed_all_the_time(tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("where", ["log", "redis"])
+def test_a_thousand_durable_frames_through_two_nodes_that_are_killed_all_the_time(
+    tmp_path: Path, where: str, request: pytest.FixtureRequest
+) -> None:
+    broker = request.getfixturevalue("redis").url if where == "redis" else None
     for name, text in NODES.items():
         (tmp_path / "nodes" / name).mkdir(parents=True)
         (tmp_path / "nodes" / name / "node.py").write_text(text)
-    system = System(f"t-soak-{os.getpid()}", script=str(tmp_path / "main.py"))
+    system = System(f"t-soak-{os.getpid()}", script=str(tmp_path / "main.py"), broker=broker)
     promise = QoS.DURABLE(tries=1000, backoff=0.0)
     soon = RestartPolicy(longest_s=0.2)
     source = system.node("nodes/count", upto=_FRAMES)

@@ -138,5 +138,6 @@ def test_a_missing_file_is_named() -> None:
 def test_a_file_may_define_several_systems(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text("from argus import System\nSystem('a')\nSystem('b')\n")
     assert [s.name for s in load_systems(tmp_path / "main.py")] == ["a", "b"]
-    with pytest.raises(SpecError, match="defines 2 systems"):
+    with pytest.raises(SpecError, match=r"main\.py: which system\? there are a, b"):
         load_graph(tmp_path / "main.py")
+    assert load_graph(tmp_path / "main.py", "b").name == "b"

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from argus.cli.flow_systems import TheOneOfFile
+
 
 def deploy(
     file: Annotated[Path, typer.Argument(metavar="MAIN.py", help="The file that defines the system.")],
@@ -26,6 +28,7 @@ def deploy(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")
     ] = False,
+    system: TheOneOfFile = None,
 ) -> None:
     """Write what a Kubernetes cluster needs to run a system: each node in pods of its own.
 
@@ -45,7 +48,7 @@ def deploy(
     from argus.flow.system import load_graph
 
     settings = DeploySettings(registry, tag, namespace)
-    graph = load_graph(file)
+    graph = load_graph(file, system)
     check(graph)
     files = documents(graph, settings)
     if out is None:

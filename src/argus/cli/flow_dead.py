@@ -11,7 +11,7 @@ from argus.cli.tables import Output, OutputOption, print_data, print_facts, prin
 from argus.core.errors import SpecError
 
 if TYPE_CHECKING:
-    from argus.flow.dead_letters import DeadLetters
+    from argus.flow.letter_box import LetterBox
     from argus.flow.status import DeadLetter
 
 app = typer.Typer(
@@ -45,11 +45,12 @@ def list_letters(
     """
     import msgspec
 
-    name = known_system(system)
-    letters = _letters(name)
-    found = letters.list(link)
+    box = _box(system)
+    found = box.list(link)
+    if box.out_of_reach:
+        say(f"{box.system} does not run: letters of links over Redis are listed when it does")
     if output is Output.TABLE and not found:
-        say(f"{name} has no dead letters")
+        say(f"{box.system} has no dead letters")
         return
     print_items(
         [msgspec.to_builtins(letter) for letter in found],
@@ -67,7 +68,7 @@ def list_letters(
             for letter in found
         ],
     )
-    if output is Output.TABLE and (gone := letters.gone(link)):
+    if output is Output.TABLE and (gone := box.gone(link)):
         say(f"{gone} older ones had to make room")
 
 
@@ -89,9 +90,9 @@ def show(
     from argus.flow.telling import plain
     from argus.flow.wire import unlay
 
-    letters = _letters(known_system(system))
-    [found] = _chosen(letters, None, [letter])
-    header, value = decode(*unlay(memoryview(letters.read(found.link, found.id))))
+    box = _box(system)
+    [found] = _chosen(box, None, [letter])
+    header, value = decode(*unlay(memoryview(box.read(found))))
     told = plain(value)
     data = {**msgspec.to_builtins(found), "header": msgspec.to_builtins(header), "value": told}
     way = " → ".join(hop.node for hop in header.hops)
@@ -124,14 +125,8 @@ def replay(link: LinkArgument = None, ids: IdOption = None, system: SystemOption
 
     `argus flow dead replay --id 20260301T101500`
     """
-    from argus.flow.control import Control
-
-    control = Control(system)
-    found = _chosen(_letters(control.path.stem), link, ids)
-    sent = 0
-    for name in dict.fromkeys(letter.link for letter in found):
-        sent += control.replay(name, [letter.id for letter in found if letter.link == name])
-    typer.echo(f"{sent} sent again")
+    box = _box(system)
+    typer.echo(f"{box.replay(_chosen(box, link, ids))} sent again")
 
 
 @app.command()
@@ -152,30 +147,29 @@ def drop(
     """
     if link is None and not ids and not everything:
         raise SpecError("which? name a link, letters with --id, or --all")
-    letters = _letters(known_system(system))
-    found = _chosen(letters, link, ids)
+    box = _box(system)
+    found = _chosen(box, link, ids)
     for letter in found:
-        letters.remove(letter.link, letter.id)
+        box.drop(letter)
     if output is Output.TABLE:
         typer.echo(f"{len(found)} removed")
     else:
         print_data({"items": [letter.id for letter in found]}, output)
 
 
-def _letters(system: str) -> DeadLetters:
-    from argus.flow.dead_letters import DeadLetters
-    from argus.flow.home import dead_of
+def _box(system: str | None) -> LetterBox:
+    from argus.flow.letter_box import LetterBox
 
-    return DeadLetters(dead_of(system))
+    return LetterBox(known_system(system))
 
 
-def _chosen(letters: DeadLetters, link: str | None, ids: list[str] | None) -> list[DeadLetter]:
+def _chosen(box: LetterBox, link: str | None, ids: list[str] | None) -> list[DeadLetter]:
     """Return the letters of a link with certain ids, or beginnings or ends of them.
 
     Raises:
         SpecError: an id is of none, or of several.
     """
-    there = letters.list(link)
+    there = box.list(link)
     if not ids:
         return there
     found: list[DeadLetter] = []

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from argus.cli.flow_systems import OneOfFile
 from argus.core.errors import OutputError, SpecError
 
 _BY_SUFFIX = {".svg": "svg", ".mmd": "mermaid", ".md": "mermaid", ".txt": "text"}
@@ -32,10 +33,7 @@ def graph(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write it here.", show_default=False)
     ] = None,
-    system: Annotated[
-        str | None,
-        typer.Option("--system", "-s", help="Which, where the file defines several.", show_default="all"),
-    ] = None,
+    system: OneOfFile = None,
 ) -> None:
     """Draw a system; no node of it is imported. What is wrong with it is listed, and is the exit code.
 
@@ -45,17 +43,11 @@ def graph(
 
     `argus flow graph main.py -o graph.svg`
     """
-    from argus.core.errors import UnknownName
     from argus.flow.checks import check
     from argus.flow.drawing import draw
-    from argus.flow.system import load_systems
+    from argus.flow.system import load_system, load_systems
 
-    systems = load_systems(file)
-    if system is not None:
-        names = [each.name for each in systems]
-        if system not in names:
-            raise UnknownName("system", system, names)
-        systems = [each for each in systems if each.name == system]
+    systems = load_systems(file) if system is None else [load_system(file, system)]
     chosen = format_ or _BY_SUFFIX.get(out.suffix.lower() if out else "") or "text"
     if chosen != "text" and len(systems) > 1:
         raise SpecError(f"{file} defines several systems: choose one of them with --system")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from argus.cli.flow_systems import SystemOption, known_system
 from argus.cli.tables import say
-
-if TYPE_CHECKING:
-    from argus.flow.loglines import LogLine
 
 
 def logs(
@@ -36,7 +33,7 @@ def logs(
     import time
 
     from argus.flow.home import logs_of
-    from argus.flow.loglines import Follower, last_lines, log_files
+    from argus.flow.loglines import Follower, in_words, last_lines, log_files
 
     folder = logs_of(known_system(system))
     follower = Follower(folder, node)
@@ -52,8 +49,3 @@ def logs(
         for line in follower.take():
             typer.echo(line.text if single else in_words(line, width))
         time.sleep(0.2)
-
-
-def in_words(line: LogLine, width: int = 0) -> str:
-    """Return a line with the process that it is of: `yolo.1 | loaded`."""
-    return f"{line.source:{width}} | {line.text}"

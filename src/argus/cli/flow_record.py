@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from argus.cli.flow_systems import TheOneOfFile
 from argus.cli.tables import Output
 from argus.core.errors import SpecError
 
@@ -35,6 +36,7 @@ def record(
         bool, typer.Option("--raw", help="Keep every pixel; otherwise pictures are JPEGs, and small.")
     ] = False,
     params: Params = None,
+    system: TheOneOfFile = None,
     json: Json = False,
 ) -> None:
     """Run a system and record what some of its outputs send, all of it, with exact times.
@@ -49,7 +51,7 @@ def record(
     from argus.flow.rewiring import recorded, with_params
     from argus.flow.system import load_graph
 
-    graph = recorded(load_graph(file), topic, out)
+    graph = recorded(load_graph(file, system), topic, out)
     if raw:
         graph = with_params(graph, {graph.nodes[-1].name: {"pictures": "raw"}})
     graph = with_params(graph, _changes(params))
@@ -71,6 +73,7 @@ def replay(
     loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end.")] = False,
     for_: For = None,
     params: Params = None,
+    system: TheOneOfFile = None,
     json: Json = False,
 ) -> None:
     """Run a system with a recording in the place of the nodes that it was made of.
@@ -86,7 +89,7 @@ def replay(
     from argus.flow.rewiring import played, with_params
     from argus.flow.system import load_graph
 
-    graph = load_graph(file)
+    graph = load_graph(file, system)
     there = topics_of(recording)
     if topic:
         if missing := [name for name in topic if name not in there]:

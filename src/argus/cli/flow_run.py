@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from argus.cli.flow_systems import OneOfFile
 from argus.cli.tables import Output, OutputOption
 
 
@@ -31,6 +32,7 @@ def run(
         list[str] | None,
         typer.Option("--params", "-p", help="`NODE.KEY=VALUE`, over what the file says; may be repeated."),
     ] = None,
+    system: OneOfFile = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print neither what nodes print, nor how they are doing.")
     ] = False,
@@ -53,10 +55,10 @@ def run(
     from argus.cli.flow_running import Wish, carry_out
     from argus.cli.flow_set import read_node_values
     from argus.flow.rewiring import with_params
-    from argus.flow.system import load_systems
+    from argus.flow.system import load_system, load_systems
 
     changes = read_node_values(params or [])
-    systems = load_systems(file)
+    systems = load_systems(file) if system is None else [load_system(file, system)]
     if changes and len(systems) == 1:
         graphs = [with_params(systems[0].graph(), changes)]
     else:

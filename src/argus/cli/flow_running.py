@@ -63,7 +63,7 @@ def carry_out(graphs: Sequence[Graph], wish: Wish, objects: Mapping[str, Any] | 
     from argus.flow.running import run_systems
 
     errors = Console(stderr=True, highlight=False)
-    teller = None if wish.quiet else _Teller(graphs, errors)
+    teller = None if wish.quiet else _Teller(graphs, errors, wish)
     try:
         code = run_systems(graphs, only=wish.only, host=wish.host, for_s=wish.for_s)
     finally:
@@ -97,15 +97,19 @@ def _debug(graphs: Sequence[Graph], objects: Mapping[str, Any], wish: Wish) -> i
 class _Teller:
     """Tells on stderr what systems begin with, how their nodes fare, and what they print; a thread."""
 
-    def __init__(self, graphs: Sequence[Graph], errors: Console) -> None:
+    def __init__(self, graphs: Sequence[Graph], errors: Console, wish: Wish) -> None:
         from argus.flow.home import logs_of
         from argus.flow.loglines import Follower
+        from argus.flow.placement import Placement
 
         self._errors = errors
         self._left = {graph.name: graph for graph in graphs}
+        self._parts = [Placement(graph, wish.only, wish.host).name for graph in graphs]
         self._many = len(graphs) > 1
         self._followers: dict[str, Follower] = {graph.name: Follower(logs_of(graph.name)) for graph in graphs}
         self._states: dict[tuple[str, str], tuple[str, int, str]] = {}
+        self._reasons: dict[tuple[str, str], str] = {}
+        """Why each does not run, as it was told; of who has come up since, nothing."""
         self._urls: set[str] = set()
         self._width = max((len(node.name) + 2 for graph in graphs for node in graph.nodes), default=0)
         self._processors = structlog.get_config()["processors"]
@@ -126,7 +130,7 @@ class _Teller:
 
     def _run(self) -> None:
         while not self._stop.wait(_LOOK_S):
-            for name in self._followers:
+            for name in self._parts:
                 status = _status_of(name)
                 if status is not None:
                     self._tell(status)
@@ -160,21 +164,28 @@ class _Teller:
         self, system: str, source: str, before: tuple[str, int, str], now: tuple[str, int, str]
     ) -> None:
         state, restarts, reason = now
+        again = reason != "" and self._reasons.get((system, source)) == reason
+        if state == "running":
+            self._reasons.pop((system, source), None)
+        elif reason:
+            self._reasons[system, source] = reason
         told = state
         if restarts > before[1] and state in {"starting", "running"}:
             told = f"{state}, started again ({restarts})"
         elif state == "starting":
             return
+        elif again:
+            told = f"{state}, as before"
         who = f"{system}/{source}" if self._many else source
         line = Text.assemble(
             (f"{datetime.now():%H:%M:%S} ", "dim"), f"{who} ", (told, _STYLES.get(state, "green"))
         )
-        if reason and (state in _STYLES or restarts > before[1]):
+        if reason and not again and (state in _STYLES or restarts > before[1]):
             line.append(f": {reason}")
         self._errors.print(line, soft_wrap=True)
 
     def _tell_lines(self, *, rest: bool = False) -> None:
-        from argus.cli.flow_logs import in_words
+        from argus.flow.loglines import in_words
 
         for follower in self._followers.values():
             for line in follower.rest() if rest else follower.take():

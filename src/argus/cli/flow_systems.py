@@ -13,11 +13,38 @@ if TYPE_CHECKING:
 
 SystemOption = Annotated[
     str | None,
-    typer.Option("--system", "-s", help="Which system.", show_default="the only one there is"),
+    typer.Option(
+        "--system",
+        "-s",
+        help="Which system; what its name alone begins with is enough.",
+        show_default="the only one there is",
+    ),
+]
+OneOfFile = Annotated[
+    str | None,
+    typer.Option(
+        "--system",
+        "-s",
+        help="Only this one, where the file defines several; what its name alone begins with is enough.",
+        show_default="all",
+    ),
+]
+TheOneOfFile = Annotated[
+    str | None,
+    typer.Option(
+        "--system",
+        "-s",
+        help="Which, where the file defines several; what its name alone begins with is enough.",
+        show_default="the only one there is",
+    ),
 ]
 SystemArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[SYSTEM]", help="Which system.", show_default="the only one that runs"),
+    typer.Argument(
+        metavar="[SYSTEM]",
+        help="Which system; what its name alone begins with is enough.",
+        show_default="the only one there is",
+    ),
 ]
 
 
@@ -105,28 +132,31 @@ def statuses() -> list[SystemStatus]:
     return found
 
 
-def known_system(name: str | None) -> str:
-    """Return the system that is meant, which may have ended.
+def known_system(asked: str | None) -> str:
+    """Return the whole name of the system that is meant, which may have ended.
+
+    Args:
+        asked: Its name, what that begins with, or the name of a part of it that runs. None: the only one
+            that runs, or else the only one that has.
 
     Raises:
         UnknownName: nothing is known of it here.
-        SpecError: none is named, and there is none, or there are several.
+        SystemUnclear: several can be meant.
+        SystemNotRunning: none has run here.
     """
-    from argus.core.errors import SpecError, UnknownName
-    from argus.flow.control import running
+    from argus.core.errors import UnknownName
+    from argus.flow.control import SystemNotRunning, running
     from argus.flow.home import systems
+    from argus.flow.naming import meant, whole
 
-    live, known = running(), systems()
-    if name is not None:
-        if name not in {*live, *known}:
-            raise UnknownName("system", name, {*live, *known})
-        return name
-    for found in (live, known):
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise SpecError(f"which system? there are {', '.join(found)}: name one with --system")
-    raise SpecError("no system has run here: start one with `argus flow run main.py`")
+    parts, ended = running(), systems()
+    live = {whole(part) for part in parts}
+    found = meant(whole(asked) if asked in parts else asked, live, ended)
+    if found is not None:
+        return found
+    if asked is not None:
+        raise UnknownName("system", asked, {*live, *ended})
+    raise SystemNotRunning("no system has run here: start one with `argus flow run main.py`")
 
 
 def _state(status: SystemStatus) -> str:

@@ -32,6 +32,24 @@ class ValueUnsendable(ArgusError, TypeError):
     """A node returned something that cannot travel."""
 
 
+class Unknown(dict[str, Any]):
+    """A dataclass that the process which got it does not know: its fields, and `__type__`.
+
+    It goes on as that dataclass to those who know it, unless fields were added or removed.
+    """
+
+    def __init__(self, module: str, name: str, fields: Mapping[str, Any]) -> None:
+        """Hold the fields of `name` in `module`."""
+        super().__init__(fields, __type__=f"{module}:{name}")
+        self.kind = module, name
+        self._names = self.keys() - set()
+
+    @property
+    def whole(self) -> bool:
+        """Whether it has its fields, and no others."""
+        return self.keys() == self._names
+
+
 class _Ticket(msgspec.Struct, frozen=True, array_like=True):
     header: Header
     value: msgspec.Raw
@@ -82,6 +100,10 @@ class Encoder:
             return value.item() if value.dtype.kind in "biufSU" else self._array(np.asarray(value), what)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return self._object(value, what)
+        if isinstance(value, Unknown):
+            told = self._told(dict(value), what)
+            named = {key: item for key, item in told.items() if key != "__type__"}
+            return self._ext(_OBJECT, (*value.kind, named)) if value.whole else told
         if isinstance(value, str | int | float):  # enumerations and the like
             return kind.__mro__[-2](value) if kind.__mro__[-2] in {str, int, float} else value
         raise ValueUnsendable(
@@ -182,7 +204,7 @@ def _read_object(content: Any, _: Sequence[memoryview]) -> Any:
     module, name, fields = content
     kind = _dataclass(module, name)
     if kind is None:
-        return {**fields, "__type__": f"{module}:{name}"}
+        return Unknown(module, name, fields)
     settable = {f.name for f in dataclasses.fields(kind) if f.init}
     return kind(**{name: item for name, item in fields.items() if name in settable})
 

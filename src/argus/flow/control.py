@@ -6,6 +6,7 @@ answered is `argus.flow.local`'s.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import os
@@ -19,10 +20,13 @@ from typing import Any
 import msgspec
 import structlog
 
-from argus.core.errors import ArgusError, UnknownName
+from argus.core.errors import ArgusError, did_you_mean
+from argus.flow.naming import meant
 from argus.flow.status import Change, DeadLetter, SystemStatus
 
 _ANSWER_S = 30.0
+_BEGIN_S = 20.0
+"""How long who asks a system that is starting waits for it."""
 
 
 class SystemNotRunning(ArgusError):
@@ -70,7 +74,8 @@ class Control:
             path: Of the socket.
 
         Raises:
-            SystemNotRunning: there is none, or several to choose from.
+            SystemNotRunning: there is none.
+            SystemUnclear: there are several to choose from.
         """
         self.path = folder() / f"{_chosen(system)}.sock" if path is None else Path(path)
 
@@ -96,6 +101,18 @@ class Control:
         """Return the dead letters of a link, or of all, the oldest first."""
         return msgspec.convert(self._ask("dead", link=link), list[DeadLetter])
 
+    def letter(self, link: str, id: str) -> bytes:  # noqa: A002 - it is one
+        """Return the message of a dead letter, as it lies on a wire."""
+        return base64.b64decode(self._ask("letter", link=link, ids=[id]))
+
+    def gone(self, link: str | None = None) -> int:
+        """Return how many dead letters had to make room for newer ones."""
+        return int(self._ask("gone", link=link))
+
+    def drop(self, link: str, ids: Sequence[str] | None = None) -> int:
+        """Let dead letters of a link go (None: all of them); return how many."""
+        return int(self._ask("drop", link=link, ids=None if ids is None else list(ids)))
+
     def replay(self, link: str, ids: Sequence[str] | None = None) -> int:
         """Send dead letters of a link again (None: all of them); return how many."""
         return int(self._ask("replay", link=link, ids=None if ids is None else list(ids)))
@@ -113,35 +130,35 @@ def _chosen(system: str | None) -> str:
     if system is not None and (folder() / f"{system}.sock").exists():
         return system
     known = running()
-    found = [name for name in known if system is None or name.startswith(system)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise SystemNotRunning(f"several systems run here: name one of {', '.join(found)}")
+    found = meant(system, known)
+    if found is not None:
+        return found
     if known:
-        raise SystemNotRunning(f"no system {system} runs here: there is {', '.join(known)}")
-    raise SystemNotRunning(
-        f"no system {system} runs here: see `argus flow run --help`"
-        if system
-        else "no system runs here: start one with `argus flow run main.py`"
-    )
+        near = did_you_mean(str(system), known)
+        raise SystemNotRunning(f"no system {system} runs here{near}; there is {', '.join(known)}")
+    which = f" {system}" if system else ""
+    raise SystemNotRunning(f"no system{which} runs here: start one with `argus flow run main.py`")
 
 
 class ControlServer:
     """Answers; one thread per asker, as they are few and slow to go."""
 
-    def __init__(self, system: str, answer: Callable[[dict[str, Any]], Any]) -> None:
+    def __init__(self, system: str, answer: Callable[[dict[str, Any]], Any] | None = None) -> None:
         """Listen.
 
         Args:
             system: Its name.
-            answer: Returns what a request asks for; an `ArgusError` becomes the asker's.
+            answer: Returns what a request asks for; an `ArgusError` becomes the asker's. None: who asks waits
+                for `begin`.
 
         Raises:
             ArgusError: a system of that name runs already.
         """
         self.path = folder() / f"{system}.sock"
         self._answer = answer
+        self._begun = threading.Event()
+        if answer is not None:
+            self._begun.set()
         if self.path.exists():
             try:
                 _ask(self.path, {"op": "ping"})
@@ -165,8 +182,14 @@ class ControlServer:
         self._thread = threading.Thread(target=self._accept, name="argus-flow-control", daemon=True)
         self._thread.start()
 
+    def begin(self, answer: Callable[[dict[str, Any]], Any]) -> None:
+        """Answer by this from now on."""
+        self._answer = answer
+        self._begun.set()
+
     def close(self) -> None:
         """Listen no longer; idempotent."""
+        self._begun.set()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -193,7 +216,13 @@ class ControlServer:
     def _reply(self, line: bytes) -> dict[str, Any]:
         try:
             request = msgspec.json.decode(line)
-            return {"ok": "pong" if request["op"] == "ping" else self._answer(request)}
+            if request["op"] == "ping":
+                return {"ok": "pong"}
+            if not self._begun.wait(_BEGIN_S):
+                return {"error": f"{self.path.stem} is still starting: ask again in a moment"}
+            if self._answer is None:
+                return {"error": f"{self.path.stem} could not begin: see what it printed"}
+            return {"ok": self._answer(request)}
         except ArgusError as error:
             return {"error": str(error)}
         except Exception as error:  # noqa: BLE001 - whoever asks must not end the system
@@ -224,9 +253,3 @@ def _ask(path: Path, request: Mapping[str, Any]) -> Any:
     if "error" in answer:
         raise RequestRefused(answer["error"])
     return answer["ok"]
-
-
-def expect_node(name: str, known: Sequence[str]) -> None:
-    """Raise `UnknownName` where a node is not among the known ones."""
-    if name not in known:
-        raise UnknownName("node", name, sorted(known))

@@ -41,6 +41,7 @@ class DebugSystem:
         """
         self.graph = graph
         self.counts = {link.id: LinkCounts(dropped={}) for link in graph.links}
+        self.life = time.time_ns() // 1_000_000
         self._stopping = False
         self._stations: dict[str, _Station] = {}
         for name in graph.order:
@@ -94,7 +95,7 @@ class _Station:
         self.message: Message | None = None
         self._fps = fps
         self._next_s = 0.0
-        self._stamps = Stamps(node.name)
+        self._stamps = Stamps(node.name, life=system.life)
         self._received_ns = 0
         self._wires: dict[str, list[tuple[_Station, LinkSpec, LinkCounts]]] = {}
         self._matcher: Matcher[tuple[Header, Any, LinkCounts]] | None = None

@@ -42,6 +42,11 @@ class Gathering:
         for lone, given, _ in alone:
             lone.receiver.accept(given)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something waits for partners."""
+        return self._matcher is not None and self._matcher.waiting > 0
+
     def let_go(self) -> None:
         """Accept what waits for partners that will not come."""
         for inlet, delivery, _ in () if self._matcher is None else self._matcher.rest():

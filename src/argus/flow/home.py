@@ -5,8 +5,10 @@ Paths only, below `$ARGUS_HOME/flow/<system>`; who writes there makes the folder
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+import time
 from pathlib import Path
 
 import msgspec
@@ -55,6 +57,24 @@ def made(folder: Path) -> Path:
     except OSError as error:
         raise OutputError(folder, error.strerror or error) from error
     return folder
+
+
+def begin_life(system: str) -> int:
+    """Return which life of a system begins now: the millisecond, by UTC, but more than any it had here.
+
+    Messages tell by it in which run they were sent, as some of an earlier one may wait in Redis or on disk.
+    """
+    file = state_of(system) / "life"
+    try:
+        before = int(file.read_text())
+    except (OSError, ValueError):
+        before = 0
+    life = max(time.time_ns() // 1_000_000, before + 1)
+    # Where it cannot be kept, the clock alone tells lives apart: good enough, unless it was set back.
+    with contextlib.suppress(OSError, OutputError):
+        made(file.parent)
+        file.write_text(str(life))
+    return life
 
 
 def write_last_status(status: SystemStatus) -> None:

@@ -71,6 +71,16 @@ class Inlets:
         links = dict.fromkeys(inlet.link for inlet in self._inlets)
         return [link for link in links if all(i.receiver.ended for i in self._inlets if i.link == link)]
 
+    @property
+    def over_links(self) -> list[str]:
+        """The links whose streams are over, and handed out; some of it may be held still. From any thread."""
+        links = dict.fromkeys(inlet.link for inlet in self._inlets)
+        return [li for li in links if all(i.receiver.drained(None) for i in self._inlets if i.link == li)]
+
+    def drained(self, over_s: float | None) -> bool:
+        """Return whether all streams are over, and nothing of them waits; see `Receiver.drained`."""
+        return not self._faults and all(inlet.receiver.drained(over_s) for inlet in self._inlets)
+
     def close(self) -> None:
         """Close the receiving ends."""
         for inlet in self._inlets:

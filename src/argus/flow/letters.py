@@ -1,6 +1,6 @@
 """The dead letters of a running system, wherever its channels keep them: in files, or with a broker.
 
-What a letter is, and who writes it, is `dead_letters`.
+What a letter is, and who writes it, is `dead_letters`; who asks from outside does so by `letter_box`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -17,9 +17,15 @@ from argus.flow.control import RequestRefused
 from argus.flow.dead_letters import DeadLetters
 from argus.flow.status import DeadLetter
 
+if TYPE_CHECKING:
+    from argus.flow.channels.redis_dead_letters import RedisDeadLetters
+
+LETTER_OPS: Final = frozenset({"dead", "gone", "letter", "replay", "drop"})
+"""What a system is asked about its dead letters."""
+
 
 class Letters:
-    """Lists, replays and drops; safe from any thread."""
+    """Lists, reads, replays and drops; safe from any thread."""
 
     def __init__(
         self, folder: Path, brokered: Sequence[RedisSpec], replay: Callable[[str, bytes], None]
@@ -42,28 +48,33 @@ class Letters:
             RequestRefused: there is no such link.
         """
         op, link, ids = request["op"], request.get("link"), request.get("ids")
-        if (link is not None or op != "dead") and link not in links:
+        if (link is not None or op not in {"dead", "gone"}) and link not in links:
             raise RequestRefused(f"there is no link {link!r}: there is {', '.join(links)}")
         if op == "dead":
             return msgspec.to_builtins(self.list(link))
+        if op == "gone":
+            return self.gone(link)
         chosen = str(link)
+        if op == "letter":
+            [id_] = ids or [""]
+            return self._of(chosen).read(chosen, str(id_))
         return self.replay(chosen, ids) if op == "replay" else self.drop(chosen, ids)
 
     def list(self, link: str | None) -> builtins.list[DeadLetter]:
         """Return the letters of a link, or of all, the oldest first."""
         found = self._files.list(link)
         if self._brokered:
-            from argus.flow.channels.redis_dead_letters import RedisDeadLetters
-
-            found += RedisDeadLetters(self._brokered).list(link)
+            found += self._redis.list(link)
         return sorted(found, key=lambda letter: letter.id)
+
+    def gone(self, link: str | None) -> int:
+        """Return how many letters of a link, or of all, had to make room for newer ones."""
+        return self._files.gone(link) + (self._redis.gone(link) if self._brokered else 0)
 
     def replay(self, link: str, ids: Sequence[str] | None) -> int:
         """Send letters of a link again (None: all of them); return how many."""
         if self._is_brokered(link):
-            from argus.flow.channels.redis_dead_letters import RedisDeadLetters
-
-            return RedisDeadLetters(self._brokered).replay(link, ids)
+            return self._redis.replay(link, ids)
         chosen = [letter for letter in self._files.list(link) if ids is None or letter.id in ids]
         for letter in chosen:
             self._replay(link, self._files.read(link, letter.id))
@@ -72,15 +83,21 @@ class Letters:
 
     def drop(self, link: str, ids: Sequence[str] | None) -> int:
         """Let letters of a link go (None: all of them); return how many."""
-        letters: DeadLetters = self._files
-        if self._is_brokered(link):
-            from argus.flow.channels.redis_dead_letters import RedisDeadLetters
-
-            letters = RedisDeadLetters(self._brokered)  # type: ignore[assignment]  # the same questions
+        letters = self._of(link)
         chosen = [letter for letter in letters.list(link) if ids is None or letter.id in ids]
         for letter in chosen:
             letters.remove(link, letter.id)
         return len(chosen)
 
+    def _of(self, link: str) -> DeadLetters | RedisDeadLetters:
+        """Return where the letters of a link are."""
+        return self._redis if self._is_brokered(link) else self._files
+
     def _is_brokered(self, link: str) -> bool:
         return any(spec.link == link for spec in self._brokered)
+
+    @property
+    def _redis(self) -> RedisDeadLetters:
+        from argus.flow.channels.redis_dead_letters import RedisDeadLetters
+
+        return RedisDeadLetters(self._brokered)

@@ -20,11 +20,11 @@ import structlog
 
 from argus.core.errors import OutputError
 from argus.flow.control import ControlServer, RequestRefused
-from argus.flow.endings import OVER, Endings
+from argus.flow.endings import OVER, Endings, is_failing
 from argus.flow.figures import Figures
 from argus.flow.graph import Graph, NodeSpec
-from argus.flow.home import dead_of, logs_of, made, write_last_status
-from argus.flow.letters import Letters
+from argus.flow.home import begin_life, dead_of, logs_of, made, write_last_status
+from argus.flow.letters import LETTER_OPS, Letters
 from argus.flow.placement import Placement, in_pods
 from argus.flow.plan import PLAN, SOCKET, Page, Plan, source_name
 from argus.flow.status import Change, SystemStatus
@@ -75,7 +75,7 @@ class LocalSystem:
         self.nodes = [graph.node(name) for name in graph.order if name in self._placement.here]
         self._pages: dict[str, Page] = {}
         self.figures = {source: Figures() for _, _, source in self._replicas()}
-        self._endings = Endings(graph, self._placement.here, lambda s: self.figures[s].last.get("ended", ()))
+        self._endings = Endings(graph, self._placement.here, lambda s, how: self.figures[s].last.get(how, ()))
         self._changing = threading.RLock()
         self._closing = False
         self._closed = threading.Event()
@@ -85,19 +85,21 @@ class LocalSystem:
         self._runs: set[str] = set()
         self._plans: list[int] = []
         with contextlib.ExitStack() as opened:
-            self._control = ControlServer(self._placement.name, self.answer)
+            self._control = ControlServer(self._placement.name)
             opened.callback(self._control.close)
             self.wiring = Wiring(graph, self._placement)
             opened.callback(self.wiring.close)
             self.supervisor = Supervisor(on_message=self._hear, on_end=self._ended, on_change=self._changed)
             opened.callback(self.supervisor.close)
             self._verdicts = Verdicts(self.supervisor.tell)
+            self._life = begin_life(graph.name)
             logs = made(logs_of(graph.name))
             for node, replica, source in self._replicas():
                 self.supervisor.add(self._process(node, replica, source, str(logs / f"{source}.log")))
             opened.pop_all()
         self._watch = threading.Thread(target=self._look, name="argus-flow-watch", daemon=True)
         self._watch.start()
+        self._control.begin(self.answer)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -110,7 +112,7 @@ class LocalSystem:
     @property
     def failed(self) -> bool:
         """Whether a node has failed for good, or was failing at the end."""
-        return any(s.state in {"failed", "backing-off"} for s in self.supervisor.statuses())
+        return any(map(is_failing, self.supervisor.statuses()))
 
     def close(self) -> None:
         """Drain, end everything, and keep the last account; idempotent."""
@@ -160,7 +162,7 @@ class LocalSystem:
         if op == "set":
             wait = bool(request.get("wait", True))
             return msgspec.to_builtins(self.set(str(request["node"]), dict(request["params"]), wait=wait))
-        if op in {"dead", "replay", "drop"}:
+        if op in LETTER_OPS:
             letters = Letters(dead_of(self.graph.name), self.wiring.brokered, self.wiring.replay)
             return letters.answer(request, [link.id for link in self.graph.links])
         if op == "stop":
@@ -207,6 +209,7 @@ class LocalSystem:
             senders=self.wiring.senders(node, replica),
             page=page.fd,
             source=self._placement.source(node, replica),
+            life=self._life,
         )
         descriptor = os.memfd_create("argus-plan", os.MFD_CLOEXEC)
         os.write(descriptor, msgspec.json.encode(plan))
@@ -274,7 +277,7 @@ class LocalSystem:
             except Exception:  # noqa: BLE001 - a count that cannot be had now must not keep the system from ending
                 structlog.get_logger().exception("flow.not_counted")
                 continue
-            told, ending = self._endings.look(states, counts)
+            told, ending = self._endings.look(states, counts, self.wiring.stale)
             for source in told:
                 self.supervisor.tell(source, {"over": True})
             for node, source in ending:

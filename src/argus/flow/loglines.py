@@ -26,6 +26,11 @@ class LogLine(NamedTuple):
     text: str
 
 
+def in_words(line: LogLine, width: int = 0) -> str:
+    """Return a line with the process that it is of: `yolo.1 | loaded`."""
+    return f"{line.source:{width}} | {line.text}"
+
+
 def log_files(folder: Path, node: str | None = None) -> list[Path]:
     """Return the logs of a node's processes, or of all.
 

@@ -27,18 +27,21 @@ class Origin(msgspec.Struct, frozen=True, array_like=True):
     source: str
     """The producer, with its replica: order is kept per source."""
     index: int
-    """Its number there, first 0; goes on over restarts."""
+    """Its number there, first 0; goes on over restarts of the producer, and begins anew with each life."""
     time_s: float
     """Its time there in seconds, for matching what belongs together: the presentation time of a frame."""
     born_ns: int
     """When it was made, on this host's `time.monotonic_ns`; channels between hosts carry ages."""
+    life: int = 0
+    """In which life of its system (`argus.flow.home.begin_life`); later ones are greater. 0: not known."""
 
 
 class Header(msgspec.Struct, frozen=True, array_like=True):
     """All that is said of a message besides its value."""
 
     id: str
-    """Sender, incarnation and number: no two messages of a system share one; a redelivered one keeps it."""
+    """Sender, life and process, number: `yolo.1/19d0c3c47fb.2/42`. No two messages of a system share one, in
+    whichever life they were sent; a redelivered one keeps it."""
     origin: Origin
     hops: tuple[Hop, ...] = ()
     """The nodes it went through, the sender last."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
-import struct
+import zlib
 from typing import Final
 
 import msgspec
@@ -59,6 +59,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Descriptor of its `Page`."""
     source: str
     """What it is called in origins and ids."""
+    life: int
+    """In which life of the system: the same for all of its processes."""
 
 
 def source_name(node: NodeSpec, replica: int) -> str:
@@ -67,9 +69,10 @@ def source_name(node: NodeSpec, replica: int) -> str:
 
 
 class Page:
-    """A few numbers of a replica that outlive its processes: how many there were, and the next index."""
+    """A few numbers of a replica that outlive its processes: how many there were, the next index, a fault.
 
-    _FORM: Final = struct.Struct("<QQ")
+    They end with the life of the system.
+    """
 
     def __init__(self, descriptor: int | None = None) -> None:
         """Make a page, or open an inherited one."""
@@ -87,6 +90,15 @@ class Page:
     @next_index.setter
     def next_index(self, index: int) -> None:
         self._numbers[1] = index
+
+    def is_news(self, fault: str) -> bool:
+        """Note why a process could not begin; return whether it is another reason than the last time."""
+        before, self._numbers[2] = self._numbers[2], zlib.crc32(fault.encode()) + 1
+        return self._numbers[2] != before
+
+    def forget_fault(self) -> None:
+        """Note that it has begun."""
+        self._numbers[2] = 0
 
     def begin(self) -> int:
         """Count one more process; return which it is, first 1."""

@@ -45,7 +45,8 @@ class Runner:
         outlets: Mapping[str, Outlet],
         *,
         source: str | None = None,
-        incarnation: int = 1,
+        life: int = 0,
+        process: int = 1,
         first_index: int = 0,
         on_index: Callable[[int], None] | None = None,
         fps: float | None = None,
@@ -61,7 +62,8 @@ class Runner:
             inlets: Its links in.
             outlets: Its outputs, by name; one that nobody takes may be missing.
             source: Its name and replica in origins and ids; None: its name.
-            incarnation: Tells its ids from those of the process before it.
+            life: Tells its ids from those of the same system when it ran before.
+            process: Tells its ids from those of the process before it.
             first_index: The index of the first message that begins here.
             on_index: Hears the index that the next one will have.
             fps: Calls of a producer's `loop` per second at most.
@@ -75,14 +77,15 @@ class Runner:
         self._inlets = Inlets(inlets)
         self._outlets = dict(outlets)
         self._stamps = Stamps(
-            source or node.name, incarnation=incarnation, first_index=first_index, on_index=on_index
+            source or node.name, life=life, process=process, first_index=first_index, on_index=on_index
         )
         self._fps = fps
         self._between = between
         self._wake = wake
         self._again = again
         self._stopping = self._leaving = self._finished = False
-        self._inputs_over = False
+        self._over_s: float | None = None
+        """When it was said that nothing more will be sent to it."""
         self._message: Message | None = None
         self._received_ns = 0
         self._next_s = 0.0
@@ -113,13 +116,18 @@ class Runner:
         self._finished = self._stopping = True
 
     def end_inputs(self) -> None:
-        """Hear that nothing more will be sent to it, so that no partner will come; from any thread."""
-        self._inputs_over = True
+        """Hear that nothing more will be sent to it, so that no other partner will come; from any thread."""
+        self._over_s = time.monotonic()
 
     @property
     def ended_links(self) -> list[str]:
         """The links whose streams are over, and had; from any thread."""
         return self._inlets.ended_links
+
+    @property
+    def over_links(self) -> list[str]:
+        """The links whose streams are over, and handed out; from any thread."""
+        return self._inlets.over_links
 
     def setup(self) -> None:
         """Set the node up; what it raises is the caller's."""
@@ -225,7 +233,7 @@ class Runner:
             if found is not None:
                 self._look(*found)
                 continue
-            if self._inputs_over and not inlets.fault:
+            if self._gathering.waiting and inlets.drained(self._over_s):
                 self._gathering.let_go()
             self._sleep(inlets.descriptors, inlets.wait_s(_LONGEST_WAIT_S))
 

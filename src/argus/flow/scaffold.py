@@ -67,9 +67,10 @@ class Camera(ProducerNode):
         self.source.close()
 
     def on_params(self, changed: frozenset[str]) -> None:
-        """Open another source."""
-        self.source.close()
+        """Open another source; where that fails, the one before goes on."""
+        before = self.source
         self.setup()
+        before.close()
 '''
 
 _FINDER: Final = '''"""What is in a frame."""

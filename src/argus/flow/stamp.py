@@ -17,7 +17,8 @@ class Stamps:
         self,
         source: str,
         *,
-        incarnation: int = 1,
+        life: int = 0,
+        process: int = 1,
         first_index: int = 0,
         on_index: Callable[[int], None] | None = None,
     ) -> None:
@@ -25,12 +26,14 @@ class Stamps:
 
         Args:
             source: Its name and replica, in origins and ids.
-            incarnation: Tells its ids from those of the process before it.
+            life: Tells its ids from those of the same system when it ran before; see `Origin`.
+            process: Tells its ids from those of the process before it.
             first_index: The index of the first message that begins here.
             on_index: Hears the index that the next one will have.
         """
         self._source = source
-        self._incarnation = incarnation
+        self._life = life
+        self._prefix = f"{source}/{life:x}.{process}/"
         self._base = self._index = first_index
         self._on_index = on_index
         self._sent = 0
@@ -49,7 +52,7 @@ class Stamps:
         """
         now_ns = time.monotonic_ns()
         self._sent += 1
-        id_ = f"{self._source}/{self._incarnation}/{self._sent}"
+        id_ = f"{self._prefix}{self._sent}"
         if about is not None:
             header = about.header
             origin = header.origin
@@ -59,6 +62,7 @@ class Stamps:
                     origin.index if index is None else index,
                     origin.time_s if time_s is None else time_s,
                     origin.born_ns,
+                    origin.life,
                 )
             return Header(id_, origin, (*header.hops, Hop(self._source, received_ns, now_ns)))
         at = self._index if index is None else self._base + index
@@ -73,6 +77,7 @@ class Stamps:
             at,
             now_ns / 1e9 if time_s is None else float(time_s),
             now_ns if born_s is None else int(born_s * 1e9),
+            self._life,
         )
         return Header(id_, origin, (Hop(self._source, now_ns, now_ns),))
 

@@ -11,14 +11,16 @@ import re
 import runpy
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
-from argus.core.errors import SpecError
+from argus.core.errors import SpecError, UnknownName
 from argus.flow.broker import DualRedis, as_broker
 from argus.flow.graph import Broker, Graph, LinkSpec, NodeSpec, Target
 from argus.flow.handles import LinkChain, NodeHandle
 from argus.flow.loading import SCRIPT_NAME
+from argus.flow.naming import SystemUnclear, meant
 from argus.flow.qos import Promise
 from argus.processes.policy import RestartPolicy
 
@@ -153,20 +155,20 @@ class System:
             folder=str(self.folder),
         )
 
-    def run(self, *, debug: bool = False) -> None:
+    def run(self, *, debug: bool = False, quiet: bool = False) -> None:
         """Run it until every stream has ended or Ctrl-C; then end the program where that was a failure.
 
         In a node's process, and while `argus flow` reads the file, it does nothing.
 
         Args:
             debug: Everything in this process and thread: breakpoints work.
+            quiet: What nodes print is in their logs only.
 
         Raises:
             SpecError: the system cannot be; every fault is listed.
             SystemExit: a node failed for good; the code is 1.
         """
-        code = run(self, debug=debug)
-        if code:
+        if code := run(self, debug=debug, quiet=quiet):
             raise SystemExit(code)
 
     def _target(self, target: Any) -> tuple[Target, str]:
@@ -185,7 +187,13 @@ class System:
         return Target(kind="module", where=source, attribute=place), _dns(target.__name__)
 
 
-def run(*systems: System, debug: bool = False, only: Sequence[str] = (), host: str | None = None) -> int:
+def run(
+    *systems: System,
+    debug: bool = False,
+    only: Sequence[str] = (),
+    host: str | None = None,
+    quiet: bool = False,
+) -> int:
     """Run systems side by side until all have ended; return 0, or 1 where a node failed for good.
 
     Args:
@@ -193,6 +201,7 @@ def run(*systems: System, debug: bool = False, only: Sequence[str] = (), host: s
         debug: Everything in this process and thread, one system after another.
         only: Only these nodes of them, where others run elsewhere.
         host: Only the nodes of this machine.
+        quiet: What nodes print is in their logs only.
 
     Raises:
         SpecError: a system cannot be; every fault is listed.
@@ -210,9 +219,11 @@ def run(*systems: System, debug: bool = False, only: Sequence[str] = (), host: s
         for system, graph in zip(systems, graphs, strict=True):
             DebugSystem(graph, system.objects).run()
         return 0
+    from argus.flow.echo import Echo
     from argus.flow.running import run_systems
 
-    return run_systems(graphs, only=only, host=host)
+    with nullcontext() if quiet else Echo(graphs):
+        return run_systems(graphs, only=only, host=host)
 
 
 def load_systems(path: str | Path) -> list[System]:
@@ -250,16 +261,29 @@ def load_systems(path: str | Path) -> list[System]:
     return found
 
 
-def load_graph(path: str | Path) -> Graph:
-    """Return the only system that a file defines, as a value.
+def load_system(path: str | Path, name: str | None = None) -> System:
+    """Return one of the systems that a file defines.
+
+    Args:
+        path: The file.
+        name: Its name, or what that alone begins with; None: the only one there is.
 
     Raises:
-        SpecError: it defines none, or several.
+        SpecError: the file defines none of that name, or several.
     """
-    found = load_systems(path)
-    if len(found) != 1:
-        raise SpecError(f"{path}: defines {len(found)} systems: this needs a file with one")
-    return found[0].graph()
+    by_name = {system.name: system for system in load_systems(path)}
+    try:
+        found = meant(name, by_name)
+    except SystemUnclear as error:
+        raise SpecError(f"{path}: {error}") from None
+    if found is None:
+        raise UnknownName("system", str(name), by_name)
+    return by_name[found]
+
+
+def load_graph(path: str | Path, name: str | None = None) -> Graph:
+    """Return what `load_system` does, as a value."""
+    return load_system(path, name).graph()
 
 
 def _broker_of(control: str | None, data: str | None) -> Broker | None:

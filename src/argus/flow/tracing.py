@@ -45,6 +45,8 @@ class FrameTrace:
     """See `Origin`."""
     steps: tuple[Step, ...]
     """In order; each begins where the last one ends."""
+    life: int = 0
+    """See `Origin`."""
 
     @property
     def start_ns(self) -> int:
@@ -78,7 +80,7 @@ def trace_of(header: Header, node: str, received_ns: int, done_ns: int) -> Frame
         last, at_ns = hop.node, steps[-1].end_ns
     steps.append(Step(f"{last} -> {node}", "link", at_ns, max(at_ns, received_ns)))
     steps.append(Step(node, "node", steps[-1].end_ns, max(steps[-1].end_ns, done_ns)))
-    return FrameTrace(origin.source, origin.index, origin.time_s, tuple(steps))
+    return FrameTrace(origin.source, origin.index, origin.time_s, tuple(steps), origin.life)
 
 
 def as_text(trace: FrameTrace, *, width: int = 40) -> str:
@@ -128,7 +130,7 @@ def spans_of(trace: FrameTrace, system: str, *, unix_minus_monotonic_ns: int) ->
     Ids follow from what is traced: two sinks that tell of one frame tell of one trace, and the steps that
     they have in common are the same spans.
     """
-    trace_id = _id(16, system, trace.source, trace.index, trace.start_ns)
+    trace_id = _id(16, system, trace.source, trace.life, trace.index)
     path: list[str] = []
     parent: int | None = None
     for step in trace.steps:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
+from argus.core.errors import ArgusError
 from argus.flow.channels.freshness import Freshness
 from argus.flow.channels.log import Log
 from argus.flow.channels.log_receiver import LogReceiver
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from argus.flow.channels.redis_channel import RedisChannel
 
 _REPLAY_S: Final = 5.0
+
+
+class ReplayRefused(ArgusError):
+    """A dead letter cannot be sent again from here."""
 
 
 class Wiring:
@@ -85,13 +90,14 @@ class Wiring:
         """Send a dead letter again.
 
         Raises:
-            ArgusError: its link's channel takes none.
+            ReplayRefused: its link has no channel here that takes one.
         """
         until_s = time.monotonic() + _REPLAY_S
         for channel in self._of.get(link, ()):
             if isinstance(channel, Log):
                 channel.replay(data, lambda: time.monotonic() > until_s)
                 return
+        raise ReplayRefused(f"link {link} is not in {self._placement.name}: ask the part that it is in")
 
     def counts(self) -> dict[str, LinkCounts]:
         """Return what became of the messages of each link."""
@@ -100,6 +106,11 @@ class Wiring:
             for link, counts in channel.counts().items():
                 total[link] = total[link].plus(counts)
         return total
+
+    @property
+    def stale(self) -> frozenset[str]:
+        """The links of which `counts` last told how it was a while ago, as their broker does not answer."""
+        return frozenset(li for li, channels in self._through_redis.items() if any(c.stale for c in channels))
 
     def forget(self, node: NodeSpec, replica: int, reason: str) -> None:
         """Hear that a replica has died: what it held of its inputs is free, or comes again."""

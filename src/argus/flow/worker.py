@@ -65,6 +65,7 @@ def figures(runner: Runner, node: Node) -> dict[str, Any]:
         "links": {link: quantiles_ms(histogram) for link, histogram in meters.links.items()},
         "down": meters.down,
         "ended": runner.ended_links,
+        "over": runner.over_links,
         "params": shown(node.params),
         "urls": list(getattr(node, "urls", ())),
     }
@@ -93,7 +94,8 @@ def main() -> int:
             ],
             outlets_of(plan, node),
             source=plan.source,
-            incarnation=page.begin(),
+            life=plan.life,
+            process=page.begin(),
             first_index=page.next_index,
             on_index=lambda index: setattr(page, "next_index", index),
             fps=plan.node.fps,
@@ -110,9 +112,14 @@ def main() -> int:
         line.failed(str(error))
         return 1
     except Exception as error:
-        line.failed(f"setup: {where_of(error)}")
-        log.exception("node.setup_failed")
+        why = f"setup: {where_of(error)}"
+        line.failed(why)
+        if page.is_news(why):
+            log.exception("node.setup_failed")
+        else:
+            log.warning("node.setup_failed_again", consequence="trying again")
         return 1
+    page.forget_fault()
     line.on_beat = lambda: figures(runner, node)
     line.ready()
     if isinstance(node, ProducerNode):

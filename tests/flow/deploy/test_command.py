@@ -10,7 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 from argus.cli.deploy import deploy
-from argus.core.errors import OutputError
+from argus.core.errors import OutputError, SpecError
 
 app = typer.Typer()
 app.command()(deploy)
@@ -52,3 +52,15 @@ def test_a_file_that_is_somebody_elses_is_not_overwritten(main_py: Path, tmp_pat
         run(main_py, "-r", "ghcr.io/me", "-o", tmp_path)
     assert (tmp_path / "network.yaml").read_text() == "kind: Mine\n"
     assert not (tmp_path / "settings.yaml").exists()
+
+
+def test_of_a_file_with_several_systems_one_is_named(main_py: Path) -> None:
+    main_py.write_text(
+        "from argus import System\n"
+        'yard = System("yard")\nyard.node("nodes/camera")\n'
+        'gate = System("gate")\ngate.node("nodes/camera")\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(SpecError, match="gate, yard"):
+        run(main_py, "-r", "ghcr.io/me")
+    assert "gate-camera" in run(main_py, "-r", "ghcr.io/me", "--system", "ga")

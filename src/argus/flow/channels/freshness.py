@@ -15,12 +15,12 @@ _SOURCES_KEPT = 1024
 
 
 class Freshness:
-    """Remembers the newest index that was let through per origin; used by one thread."""
+    """Remembers the newest life and index that were let through per origin; used by one thread."""
 
     def __init__(self, qos: Realtime) -> None:
         """Begin with nothing let through."""
         self._qos = qos
-        self._newest: dict[str, int] = {}
+        self._newest: dict[str, tuple[int, int]] = {}
 
     def fault(self, header: Header) -> Reason | None:
         """Return why not to deliver a message; None lets it through."""
@@ -28,10 +28,11 @@ class Freshness:
             return "stale"
         if not self._qos.ordered:
             return None
-        source, index = header.origin.source, header.origin.index
-        if index <= self._newest.get(source, -1):
+        # Of a producer whose system was started again, the index begins anew.
+        source, place = header.origin.source, (header.origin.life, header.origin.index)
+        if place <= self._newest.get(source, (0, -1)):
             return "overtaken"
         if len(self._newest) >= _SOURCES_KEPT:
             del self._newest[next(iter(self._newest))]
-        self._newest[source] = index
+        self._newest[source] = place
         return None

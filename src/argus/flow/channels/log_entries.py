@@ -110,6 +110,12 @@ class Entries:
         finally:
             self._lock.give()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there is an entry that nobody holds and that is not done."""
+        memory = self._memory
+        return any(True for _ in self._open(memory.settled.head, memory.tail))
+
     def deliver(self, held: Held) -> None:
         """Note that it is done."""
         self._end(held, DELIVERED)

@@ -76,6 +76,10 @@ class LogReceiver(ReliableReceiver):
         again_s = self._entries.look_again_s
         return OVERSLEPT_S if again_s is None else min(again_s, OVERSLEPT_S)
 
+    def drained(self, over_s: float | None) -> bool:
+        """Return whether every entry is done or held by somebody, as nothing more will be sent."""
+        return over_s is not None and not self._entries.waiting
+
     def close(self) -> None:
         """Put back what was not accepted."""
         if not self._closed:

@@ -217,6 +217,10 @@ class MemoryReliable(_End, ReliableReceiver):
             return None
         return max(0.0, self._queue[0].not_before_s - time.monotonic())
 
+    def drained(self, over_s: float | None) -> bool:
+        """Return whether nothing waits, as nothing more will be sent."""
+        return over_s is not None and not self._queue
+
     def refuse(self, delivery: Delivery, reason: str) -> None:
         """Let it wait for another try, or make it a dead letter."""
         item = self._out.pop(id(delivery.handle), None)

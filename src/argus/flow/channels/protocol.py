@@ -154,6 +154,18 @@ class Receiver(ABC):
         """
         return False
 
+    def drained(self, over_s: float | None) -> bool:
+        """Return whether all of the stream was handed out, accepted or not, and none of it waits for a try.
+
+        For those who hold what was handed out until something else has come. Asked after `receive` had
+        nothing; from any thread.
+
+        Args:
+            over_s: When the owner of the channel said that nothing more will be sent, on the monotonic
+                clock; None: it has not, and only the sending end's own word counts.
+        """
+        return over_s is not None
+
     @abstractmethod
     def close(self) -> None:
         """Close this end. What was handed out and not accepted is as if it had never been. Idempotent."""

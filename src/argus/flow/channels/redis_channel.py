@@ -44,6 +44,8 @@ class RedisChannel:
         self._patience = Patience()
         self._not_before_s = 0.0
         self._closed = False
+        self.stale = False
+        """Whether the counts are those of a while ago, as Redis does not answer."""
         self._log = structlog.get_logger().bind(link=spec.link)
         self._before = LinkCounts()
         now = self._asked(line)
@@ -119,8 +121,10 @@ class RedisChannel:
     def counts(self) -> dict[str, LinkCounts]:
         """Return what became of its messages since then; the last known where Redis does not answer."""
         with self._lock:
+            self.stale = True
             with contextlib.suppress(ChannelDown):
                 self._last = self._ask(self._asked)
+                self.stale = False
             return {self.spec.link: self._last}
 
     def heard(self) -> None:
@@ -159,6 +163,8 @@ class RedisChannel:
         Raises:
             ChannelDown: Redis does not answer.
         """
+        if self._line is None and time.monotonic() < self._not_before_s:
+            raise ChannelDown(f"redis at {self.spec.where} is not reachable: it is tried again")
         old = self._line is not None
         began_s = time.monotonic()
         try:
@@ -168,7 +174,6 @@ class RedisChannel:
             if not old or time.monotonic() - began_s > _ANSWER_S / 2:
                 raise
         try:
-            self._not_before_s = 0.0
             return question(self._connected())
         except ChannelDown as error:
             self._lost(error)
@@ -178,8 +183,6 @@ class RedisChannel:
         if self._closed:
             raise ChannelDown(f"{self.spec.link}: the channel is closed")
         if self._line is None:
-            if time.monotonic() < self._not_before_s:
-                raise ChannelDown(f"redis at {self.spec.where} is not reachable: it is tried again")
             self._line = Line(self.spec.control, answer_s=_ANSWER_S)
             self._line.run(OPEN, self.spec.keys.all)
             self._patience.reset()

@@ -103,6 +103,10 @@ class Shelf:
         self.waiting = 0
         """What waits in the channel, ours and others' too, as last heard."""
 
+    def __len__(self) -> int:
+        """Return how many lie here."""
+        return len(self._items)
+
     def __contains__(self, item: Fetched) -> bool:
         """Return whether an entry of that id lies here."""
         return item.id in self._ids

@@ -88,6 +88,11 @@ class Hand:
             del self._out[item.id]
             self._shelf.add(item)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether something was read that waits to be handed out, for the first time or again."""
+        return len(self._shelf) > 0
+
     def said(self) -> bytes:
         """Return what is in hand, and what was accepted that the server may not know of."""
         with self.lock:

@@ -20,6 +20,7 @@ from argus.flow.channels.redis_spec import GROUP, RedisSpec
 
 _BLOCK_MS: Final = 250
 """How long the server is asked to wait for something new; what another end gave up is found after it."""
+_NEVER: Final = float("-inf")
 _LOOK_S: Final = 5.0
 """How often to look for consumers that show no life."""
 
@@ -34,6 +35,19 @@ class Reader:
         self._met = False
         self.ended = False
         """The stream is over, and nothing of it waits."""
+        self._over_s: float | None = None
+        """When the server first said that the stream is over."""
+        self._no_new_s = self._no_free_s = _NEVER
+        """When it was last asked for what is new, and for what nobody has, and had nothing."""
+
+    def found_nothing(self, over_s: float | None) -> bool:
+        """Return whether the server had nothing more for us when it was asked after the end of the stream.
+
+        Args:
+            over_s: When that was, by somebody else's word; None: only the server's counts.
+        """
+        said = [s for s in (over_s, self._over_s) if s is not None]
+        return bool(said) and min(self._no_new_s, self._no_free_s) >= min(said)
 
     def read(self, line: Line, begun: Callable[[], None], ending: Callable[[], bool]) -> None:
         """Read ahead until `ending` says so.
@@ -51,6 +65,7 @@ class Reader:
         # What is ours at the server and not in hand is anybody's; at first, all that a predecessor had.
         self.leave(line, died=not self._met, keep=self._hand.kept())
         self._met = True
+        self._no_new_s = self._no_free_s = _NEVER
         begun()
         data = None if self._spec.data is None else Line(self._spec.data, answer_s=self._answer_s)
         try:
@@ -83,6 +98,7 @@ class Reader:
 
     def _adopt(self, line: Line, data: Line | None, room: int, *, look: bool) -> None:
         """Show life, and take what nobody has."""
+        asked_s = time.monotonic()
         entries, tries, waiting, known, over = line.run(
             ADOPT,
             self._keys.all,
@@ -94,13 +110,17 @@ class Reader:
             *said(self._spec),
             b"%d" % self._spec.senders,
         )
-        self.ended = bool(over) and not waiting and over.decode() != self._spec.heard
+        new_end = bool(over) and over.decode() != self._spec.heard
+        self.ended = new_end and not waiting
+        self._over_s = (self._over_s or asked_s) if new_end else None
+        self._no_free_s = asked_s if room > 0 and not entries else _NEVER
         if not known:  # we had been given up: what was read ahead is others' now
             self._hand.kept()
         self._put(entries, tries, waiting, data)
 
     def _read(self, line: Line, data: Line | None, room: int) -> None:
         """Wait a moment for something new."""
+        asked_s = time.monotonic()
         line.write(
             (
                 *(b"XREADGROUP", b"GROUP", GROUP, self._me, b"COUNT", b"%d" % room),
@@ -110,6 +130,7 @@ class Reader:
         )
         found, waiting = line.answer(), line.answer()
         entries = found[0][1] if found else []
+        self._no_new_s = _NEVER if entries else asked_s
         self._put(entries, [0] * len(entries), waiting, data)
 
     def _put(self, entries: list[Any], tries: list[int], waiting: int, data: Line | None) -> None:

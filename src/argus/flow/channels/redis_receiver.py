@@ -100,6 +100,12 @@ class RedisReceiver(ReliableReceiver):
         """Whether the producer has said that the stream is over, and everything of it was settled."""
         return self._reader.ended
 
+    def drained(self, over_s: float | None) -> bool:
+        """Return whether nothing waits here, nor at the server when it was asked after the stream's end."""
+        with self._hand.lock:
+            connected = all(reason == "" for reason in self._down.values())
+            return connected and not self._hand.has_more and self._reader.found_nothing(over_s)
+
     def flush(self, within_s: float = 5.0) -> bool:
         """Wait until the server knows what was accepted and refused; return whether it does."""
         return self._hand.await_told(within_s)

@@ -78,21 +78,16 @@ class RingReceiver(FreshReceiver):
         if self._closed:
             return None
         self._loans.collect()
-        words = self._memory.words
-        if words[NEWEST] >> 8 > self._seen:
+        words, before = self._memory.words, self._seen
+        if words[NEWEST] >> 8 > before:
             found = self._look()
             if found is not None:
+                # Who missed none will wait for the next: said now, that spares it a look for nothing.
+                if self._seen == before + 1 and self._sleep():
+                    os.eventfd_write(self._event, 1)
                 return found
         self._hold(self._loans.slots)
-        try:  # noqa: SIM105 - once per picture, and what is run rarely is slow
-            os.eventfd_read(self._event)
-        except BlockingIOError:
-            pass
-        # Said before the last look: who sends after it sees that we sleep, what was sent before it we see.
-        self._sleeps += 1
-        self._memory.asleep[self._reader] = self._sleeps
-        self._memory.settle()
-        return self._look() if words[NEWEST] >> 8 > self._seen else None
+        return self._look() if self._sleep() else None
 
     def accept(self, delivery: Delivery) -> None:
         """Count it as delivered; views of it live on."""
@@ -119,6 +114,18 @@ class RingReceiver(FreshReceiver):
             cell.close()
         self._slots.clear()
         self._memory.close()
+
+    def _sleep(self) -> bool:
+        """Ask to be woken for the next message; return whether it is there already."""
+        try:  # noqa: SIM105 - once per picture, and what is run rarely is slow
+            os.eventfd_read(self._event)
+        except BlockingIOError:
+            pass
+        # Said before the last look: who sends after it sees that we sleep, what was sent before it we see.
+        self._sleeps += 1
+        self._memory.asleep[self._reader] = self._sleeps
+        self._memory.settle()
+        return self._memory.words[NEWEST] >> 8 > self._seen
 
     def _look(self) -> Delivery | None:
         memory = self._memory

@@ -124,6 +124,10 @@ class TcpReceiver(FreshReceiver):
         with self._lock:
             return self._arrivals.over and self._arrivals.idle
 
+    def drained(self, over_s: float | None) -> bool:
+        """Return whether the producer has said that the stream is over, and all of it was handed out."""
+        return self._arrivals.over and not self.held
+
     @property
     def gone(self) -> bool:
         """Whether nobody answers, and nothing of it is here: the end may be closed without a loss."""

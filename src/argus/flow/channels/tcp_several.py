@@ -140,6 +140,12 @@ class TcpSeveral(FreshReceiver):
             over = [end.ended for end in self._ends.values() if end.ended or not end.gone]
         return all(over) and len(over) >= self._spec.senders
 
+    def drained(self, over_s: float | None) -> bool:
+        """Return whether it is so of as many as there are to be, and of all that are there."""
+        with self._lock:
+            over = [over for end in self._ends.values() if (over := end.drained(over_s)) or not end.gone]
+        return all(over) and len(over) >= self._spec.senders
+
     @property
     def addresses(self) -> tuple[str, ...]:
         """Those that it takes from."""

@@ -1,0 +1,132 @@
+"""Fusions on a bad day: partners that are late are waited for, those that never come are not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from argus import QoS, System
+from argus.flow import placement
+from argus.flow.bench.redis_server import RedisServer
+from argus.flow.local import LocalSystem
+from argus.flow.qos import Promise
+from argus.processes.policy import RestartPolicy
+from tests.conftest import need
+from tests.flow.ports import ports_in_a_row
+from tests.flow.test_local import link, replica
+from tests.sources.settling import comes_true
+
+TIMED = """
+from pydantic import BaseModel
+from argus import ProducerNode
+
+class Timed(ProducerNode):
+    class Params(BaseModel):
+        upto: int
+
+    at = 0
+
+    def loop(self):
+        if self.at == self.params.upto:
+            self.finish()
+        self.at += 1
+        self.send({"n": self.at}, time_s=float(self.at))
+"""
+PAIR = """
+import os, signal
+from pydantic import BaseModel
+from argus import FusionNode
+
+class Pair(FusionNode):
+    class Params(BaseModel):
+        file: str
+        kills: int = -1
+
+    slop = 0.001
+
+    def loop(self, data):
+        if data["left"]["n"] == self.params.kills:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        with open(self.params.file, "a") as file:
+            file.write(f"{data['left']['n']} {data['right']['n']}\\n")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "timed.py").write_text(TIMED)
+    (tmp_path / "pair.py").write_text(PAIR)
+    monkeypatch.setattr(placement, "FIRST_PORT", ports_in_a_row())
+    monkeypatch.setenv(placement.HOSTS, "left=127.0.0.1,right=127.0.0.1")
+    return tmp_path
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    need(RedisServer.there(), "no redis-server here: apt install redis-server")
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def part() -> Iterator[Callable[..., LocalSystem]]:
+    with ExitStack() as parts:
+
+        def start(system: System, *only: str) -> LocalSystem:
+            return parts.enter_context(LocalSystem(system.graph(), only=only))
+
+        yield start
+
+
+def paired(
+    folder: Path, qos: Promise, broker: str | None, *, upto: tuple[int, int], kills: int = -1
+) -> System:
+    system = System(f"t-pair-{os.getpid()}", script=str(folder / "main.py"), broker=broker)
+    soon = RestartPolicy(longest_s=0.2)
+    pair = system.node("pair.py", file=str(folder / "pairs"), kills=kills, restart=soon)
+    system.link(system.node("timed.py", name="left", upto=upto[0], fps=200)).to(pair, qos=qos)
+    system.link(system.node("timed.py", name="right", upto=upto[1], fps=20)).to(pair, qos=qos)
+    return system
+
+
+def pairs(folder: Path) -> list[str]:
+    file = folder / "pairs"
+    return file.read_text().splitlines() if file.is_file() else []
+
+
+@pytest.mark.parametrize("where", ["log", "redis"])
+def test_a_set_that_kills_its_fusion_takes_no_other_along(
+    folder: Path, part: Callable[..., LocalSystem], where: str, request: pytest.FixtureRequest
+) -> None:
+    broker = request.getfixturevalue("redis").url if where == "redis" else None
+    running = part(paired(folder, QoS.DURABLE(tries=2, backoff=0.05), broker, upto=(20, 20), kills=4))
+    assert running.over.wait(60)
+    assert pairs(folder) == [f"{n} {n}" for n in range(1, 21) if n != 4]
+    for one in ("left->pair", "right->pair"):
+        counts = link(running.status(), one).counts
+        assert counts.closes
+        assert (counts.delivered, counts.dropped, counts.pending) == (19, {"dead": 1}, 0)
+    assert replica(running, "pair").restarts == 2
+
+
+@pytest.mark.parametrize("where", ["tcp", "redis"])
+def test_a_fusion_of_streams_from_elsewhere_ends_though_some_have_no_partner(
+    folder: Path, part: Callable[..., LocalSystem], where: str, request: pytest.FixtureRequest
+) -> None:
+    broker = request.getfixturevalue("redis").url if where == "redis" else None
+    qos = QoS.DURABLE if where == "redis" else QoS.REALTIME
+    system = paired(folder, qos, broker, upto=(12, 7))
+    taking = part(system, "pair", "right")
+    assert comes_true(lambda: replica(taking, "pair").state == "running", within_s=20)
+    giving = part(system, "left")
+    assert giving.over.wait(30)
+    assert taking.over.wait(20)
+    counts = link(giving.status(), "left->pair").counts
+    assert (counts.closes, counts.pending) == (True, 0)
+    if where == "redis":
+        assert pairs(folder) == [f"{n} {n}" for n in range(1, 8)]
+        assert counts.delivered == 12

@@ -1,0 +1,102 @@
+"""Dead letters from outside, wherever they lie: in files, in Redis, with one part of a system or another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from argus import QoS, System
+from argus.flow.bench.redis_server import RedisServer
+from argus.flow.codec import Encoder, decode
+from argus.flow.control import RequestRefused, SystemNotRunning
+from argus.flow.dead_letters import DeadLetters
+from argus.flow.home import dead_of
+from argus.flow.letter_box import LetterBox
+from argus.flow.local import LocalSystem
+from argus.flow.message import Header, Origin
+from argus.flow.placement import HOSTS
+from argus.flow.wire import unlay
+from tests.conftest import need
+from tests.flow.test_local import NODES, kept
+from tests.sources.settling import comes_true
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in NODES.items():
+        (tmp_path / "nodes" / name).mkdir(parents=True)
+        (tmp_path / "nodes" / name / "node.py").write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    need(RedisServer.there(), "no redis-server here: apt install redis-server")
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
+
+
+def poisoned(folder: Path, name: str, broker: str | None) -> System:
+    """Return a system that gives up its messages 1 and 2."""
+    made = System(f"t-{name}-{os.getpid()}", script=str(folder / "main.py"), broker=broker)
+    source = made.node("nodes/count", upto=3, at_end=60.0)
+    first = made.node("nodes/keep", name="one", file=str(folder / "kept"), raises=1)
+    other = made.node("nodes/keep", name="two", file=str(folder / "kept"), raises=2)
+    qos = QoS.DURABLE(tries=1)
+    made.link(source).to(first, qos=qos)
+    made.link(source).to(other, qos=qos)
+    return made
+
+
+@pytest.mark.parametrize("where", ["redis", "files"])
+def test_letters_are_listed_read_replayed_and_dropped(
+    folder: Path, where: str, request: pytest.FixtureRequest
+) -> None:
+    broker = request.getfixturevalue("redis").url if where == "redis" else None
+    system = poisoned(folder, f"box-{where}", broker)
+    with LocalSystem(system.graph()):
+        box = LetterBox(system.name)
+        assert comes_true(lambda: len(box.list()) == 2, within_s=20)
+        [one], [two] = box.list("count->one"), box.list("count->two")
+        assert {letter.id for letter in box.list()} == {one.id, two.id}
+        assert decode(*unlay(memoryview(box.read(one))))[1] == {"n": 1}
+        assert decode(*unlay(memoryview(box.read(two))))[1] == {"n": 2}
+        assert "ValueError: poison" in two.reason
+        box.drop(two)
+        assert box.list() == [one]
+        assert box.replay([one]) == 1
+        assert comes_true(lambda: len(box.list()) == 1 and box.list() != [one], within_s=10)
+        assert (box.gone(), box.out_of_reach) == (0, False)
+        left = box.list()
+    after = LetterBox(system.name)
+    assert after.out_of_reach == (where == "redis")
+    assert after.list() == ([] if where == "redis" else left)
+    with pytest.raises(SystemNotRunning, match="start it with"):
+        after.replay(left)
+
+
+def test_a_part_that_has_nothing_to_do_with_a_link_does_not_take_its_letters(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HOSTS, "count=127.0.0.1")
+    system = System(f"t-box-parts-{os.getpid()}", script=str(folder / "main.py"))
+    source = system.node("nodes/count", upto=3, at_end=60.0)
+    keep = system.node("nodes/keep", file=str(folder / "kept"))
+    far = system.node("nodes/keep", name="far", file=str(folder / "far"))
+    system.link(source).to(keep, qos=QoS.DURABLE)
+    system.link(source).to(far)
+    header = Header("count/1.1/9", Origin("count", 9, 0.0, 0))
+    letters = DeadLetters(dead_of(system.name))
+    letters.bury("count->keep", bytes(Encoder().encode(header, {"n": 9}).to_bytes()), "ValueError", 3)
+    with LocalSystem(system.graph(), only=["far"]):
+        box = LetterBox(system.name)
+        with pytest.raises(RequestRefused, match=r"count->keep is not in .*\.far"):
+            box.replay(box.list())
+        assert len(letters.list()) == 1
+        with LocalSystem(system.graph(), only=["count", "keep"]):
+            assert LetterBox(system.name).replay(box.list()) == 1
+            assert comes_true(lambda: sorted(kept(folder)) == [0, 1, 2, 9], within_s=20)
+    assert letters.list() == []
