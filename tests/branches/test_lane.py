@@ -16,9 +16,12 @@ from structlog.testing import capture_logs
 from argus.core.errors import ModelUnavailable
 from argus.core.frame import Frame, Image
 from argus.core.resources.model import ModelSpec
+from argus.vision.branches.asking import Answer, Named, Request
+from argus.vision.branches.cutting import cut
 from argus.vision.branches.finding import Box
-from argus.vision.branches.lane import Answer, Lane, Named, Request, cut
+from argus.vision.branches.lane import Lane
 from argus.vision.branches.lanes import BranchLanes
+from argus.vision.branches.sharing import Wanted
 from argus.vision.models.protocols import Classification
 from argus.vision.pictures import PlanarPicture
 from tests.branches.scene import (
@@ -34,6 +37,14 @@ from tests.branches.scene import (
     frame,
     opening,
 )
+
+COLOUR = Wanted(ModelSpec(path="colour"))
+
+
+class Asker:
+    """Who asks a lane."""
+
+    lane: Lane
 
 
 class Asked:
@@ -150,26 +161,29 @@ def test_a_model_is_opened_once_and_closed_with_its_last_user() -> None:
         return model
 
     with BranchLanes(open_model) as lanes:
-        first, second = lanes.acquire("colour"), lanes.acquire("colour")
-        assert first is second
+        first, second = Asker(), Asker()
+        assert lanes.attach(first, COLOUR) is lanes.attach(second, COLOUR)
+        assert first.lane is second.lane
         assert list(lanes.stats) == ["model"]
         lanes.release(first)
-        assert model.closed == 0
+        assert second.lane.members == (second,)
         lanes.release(second)
-        assert model.closed == 1
+        assert lanes.stats == {}
+    assert model.closed == 1
     assert opened == ["colour"]
 
 
 def test_after_closing_all_nothing_is_opened_any_more() -> None:
     model = MeanColour()
-    lanes = BranchLanes(opening(look=model))
-    lane = lanes.acquire("look")
+    lanes = BranchLanes(opening(colour=model))
+    asker = Asker()
+    lanes.attach(asker, COLOUR)
     lanes.close()
-    lanes.release(lane)
+    lanes.release(asker)
     lanes.close()
     assert model.closed == 1
     with pytest.raises(ModelUnavailable, match="closed"):
-        lanes.acquire("look")
+        lanes.attach(asker, COLOUR)
 
 
 def test_a_detector_answers_in_pixels_of_the_full_frame() -> None:

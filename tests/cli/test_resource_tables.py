@@ -70,6 +70,12 @@ def test_a_result_of_which_little_is_known_has_a_row(kind: str) -> None:
     assert set(row(kind, {}, wide=True).values()) <= {"–", "none"}
 
 
+@pytest.mark.parametrize("kind", ["events", "alerts"])
+def test_what_is_said_of_a_clip_is_shown_where_there_is_something_to_say(kind: str) -> None:
+    assert "CLIP NOTE" not in row(kind, {"clip": "c.mp4", "clip_note": None})
+    assert row(kind, {"clip_note": "missing: stopped"})["CLIP NOTE"] == "missing: stopped"
+
+
 def test_a_password_in_an_address_is_not_shown() -> None:
     shown = row("cameras", resource(spec={"url": "rtsp://viewer:s3cret@10.0.0.5/1"}))
     assert "s3cret" not in shown["URL"]

@@ -44,6 +44,13 @@ def told(
 
 
 FAILED_MODEL = {"name": "people", "failure": "out of memory", "pipelines": ["watch"]}
+GIVEN_UP = {
+    "over": True,
+    "given_up": True,
+    "retries": 3,
+    "state": "lost",
+    "reason": "given up after 3 retries: 10.0.0.5 does not answer",
+}
 DEAD = {"pid": None, "ready": False, "restarts": 3, "reason": "exit code 1"}
 
 
@@ -91,7 +98,7 @@ SITUATIONS: dict[str, tuple[WorkloadStatus | None, WorkerReport | None, str]] = 
     "recording ended": (workload(), told(camera={"over": True}), "Ended False Ended"),
     "camera given up": (
         workload(),
-        told(camera={"over": True, "state": "lost", "reason": "no such file"}),
+        told(camera=GIVEN_UP),
         "Failed False CameraGivenUp",
     ),
     "no frame yet": (workload(), told(pipeline={"frames": {"decoded": 3}}), "Starting False NoFrameYet"),
@@ -121,6 +128,16 @@ def test_why_a_camera_is_lost_stands_in_the_pipelines_message() -> None:
     assert message == "camera gate is lost: 10.0.0.5 does not answer"
 
 
+def test_what_to_do_about_a_camera_that_was_given_up_stands_in_the_messages() -> None:
+    report = told(camera=GIVEN_UP)
+    said = (
+        "given up after 3 retries: 10.0.0.5 does not answer; `argus restart worker-0`, or a change of the"
+        " camera, calls it again"
+    )
+    assert camera_glance("gate", workload(), report).message == f"it was {said}"
+    assert pipeline_glance(PIPELINE, "worker-0", workload(), report).message == f"camera gate was {said}"
+
+
 @pytest.mark.parametrize(
     ("status", "report", "phase", "reason"),
     [
@@ -132,7 +149,8 @@ def test_why_a_camera_is_lost_stands_in_the_pipelines_message() -> None:
         (workload(), told(camera={"state": "connecting"}), "connecting", "Connecting"),
         (workload(), told(camera={"state": "frozen"}), "frozen", "Frozen"),
         (workload(), told(camera={"over": True}), "ended", "Ended"),
-        (workload(), told(camera={"over": True, "state": "connecting"}), "failed", "GivenUp"),
+        (workload(), told(camera=GIVEN_UP), "failed", "GivenUp"),
+        (workload(), told(camera={**GIVEN_UP, "state": "online"}), "failed", "GivenUp"),
         (workload(), told(), "online", "Online"),
     ],
 )

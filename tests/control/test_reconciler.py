@@ -302,6 +302,19 @@ def test_a_camera_is_said_to_be_as_its_worker_sees_it(state: str, truth: str) ->
     assert world.resources["Camera", "gate"].status["state"] == state
 
 
+def test_a_camera_that_was_given_up_has_failed_and_says_after_how_many_retries() -> None:
+    world = World(declared(GATE))
+    world.settle()
+    camera = CameraReport(name="gate", state="lost", over=True, given_up=True, retries=3, reason="given up")
+    world.reports["worker-people-0"] = msgspec.structs.replace(
+        world.reports["worker-people-0"], cameras=(camera,)
+    )
+    world.carry_out(world.plan())
+    status = world.resources["Camera", "gate"].status
+    assert (status["state"], status["retries"]) == ("failed", 3)
+    assert "argus restart worker-people-0" in world.said("Camera", "gate", "Online")[2]
+
+
 def test_a_condition_keeps_the_time_since_when_it_is_so() -> None:
     world = World(declared(GATE))
     world.settle()

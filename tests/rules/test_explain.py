@@ -47,6 +47,15 @@ def test_a_recording_that_was_played_to_its_end_is_the_reason() -> None:
     assert "loop: true" in told.reasons[0].remedy
 
 
+def test_a_camera_that_was_given_up_is_the_reason() -> None:
+    why = "given up after 3 retries: it does not answer"
+    traced = Traced(GUARDED).run(3, INSIDE).run(2, fate="none", state="lost", reason="it does not answer")
+    told = traced.run(9, fate="none", state="failed", reason=why).why(9)
+    assert told.code == "given_up"
+    assert f"no frame came at all; the camera was {why}" in told.verdict
+    assert "argus restart" in told.reasons[0].remedy
+
+
 def test_a_frozen_camera_is_the_reason_though_its_frames_come() -> None:
     told = Traced(GUARDED).run(10, standing(0.1, 0.5), state="frozen", reason="the very same picture").why(5)
     assert told.code == "no_frame"

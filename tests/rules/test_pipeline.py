@@ -95,3 +95,37 @@ def test_finishing_twice_tells_nothing_twice() -> None:
         pipeline.process(frame_at(n / 10, n), seen({1: (0.5, 0.5)}, tracked=False))
     assert [e.type for e in pipeline.finish()] == ["object.appeared"]
     assert pipeline.finish() == ()
+
+
+def test_a_stream_that_breaks_off_for_good_ends_with_its_last_frame_what_it_had_shown() -> None:
+    crowded = {"count": 2, "formed_after": 0.2, "polygon": MIDDLE}
+    pipeline = Pipeline(PipelineSpec.model_validate({**SPEC, "crowds": {"queue": crowded}}), "gate")
+    feet = {1: (0.45, 0.5), 2: (0.55, 0.5)}
+    for n in range(10):
+        pipeline.process(frame_at(n / 10, n), seen(feet, tracked=False, height=0.3))
+    ended = pipeline.break_off("camera gate was given up")
+    assert sorted(event.type for event in ended) == [
+        "crowd.formed", "object.appeared", "object.appeared", "zone.entered", "zone.entered",
+    ]  # fmt: skip
+    assert {(event.phase, event.end_s, event.message) for event in ended} == {
+        ("end", 0.9, "camera gate was given up")
+    }
+    assert pipeline.finish() == ()
+
+
+def test_who_is_seen_after_a_stream_broke_off_appears_anew() -> None:
+    crowded = {"count": 2, "formed_after": 0.2}
+    pipeline = Pipeline(PipelineSpec.model_validate({**SPEC, "crowds": {"queue": crowded}}), "gate")
+    feet = {1: (0.45, 0.5), 2: (0.55, 0.5)}
+
+    def shown(since: int) -> list[Event]:
+        frames = [frame_at(n / 10, n) for n in range(since, since + 10)]
+        results = [pipeline.process(frame, seen(feet, tracked=False, height=0.3)) for frame in frames]
+        return [event for result in results for event in result.events if event.phase == "start"]
+
+    before = shown(0)
+    ended = pipeline.break_off("camera gate was given up")
+    after = shown(11)
+    assert {event.id for event in before} == {event.id for event in ended}
+    assert sorted(event.type for event in before) == sorted(event.type for event in after)
+    assert not {event.id for event in before} & {event.id for event in after}

@@ -84,10 +84,10 @@ class Desk:
         self.scribe.take(lambda: [record])
 
     def says(self, event: str) -> list[str]:
-        """What the event was kept with, besides itself."""
+        """What was said of its clip."""
         self.scribe.close()
-        kept = [record for record in self.writer.of(EventRecord) if record.id == event]
-        return [record.message for record in kept if record.message is not None]
+        told = [record for record in self.writer.of(Attachment) if record.event == event]
+        return [record.clip_note for record in told if record.clip_note is not None]
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_a_camera_that_has_gone_silent_gives_what_there_is_of_a_clip(desk: Desk)
 
     until(later)
     assert desk.cutter.asked == [(7.0, 12.0)]
-    assert desk.says("one") == ["its clip is not whole: ends 3.0 s early: the camera gave no more"]
+    assert desk.says("one") == ["not whole: ends 3.0 s early: the camera gave no more"]
 
 
 def test_what_waits_at_the_end_is_cut_with_what_is_there_and_says_so(desk: Desk) -> None:
@@ -147,10 +147,8 @@ def test_what_waits_at_the_end_is_cut_with_what_is_there_and_says_so(desk: Desk)
     desk.begin("two", 9.0, 10.0)
     desk.clips.close()
     assert sorted(desk.cutter.asked) == [(6.0, 10.0), (7.0, 10.0)]
-    assert desk.says("one") == [
-        "its clip is not whole: ends while the event goes on: the worker was asked to end"
-    ]
-    assert desk.says("two") == ["its clip is not whole: ends 5.0 s early: the worker was asked to end"]
+    assert desk.says("one") == ["not whole: ends while the event goes on: the worker was asked to end"]
+    assert desk.says("two") == ["not whole: ends 5.0 s early: the worker was asked to end"]
     assert {record.event for record in desk.writer.of(Attachment)} == {"one", "two"}
 
 
@@ -160,27 +158,16 @@ def test_what_the_clips_of_a_camera_that_is_changed_lack_is_said(desk: Desk) -> 
     desk.clips.flush("gate", "its camera was changed")
     desk.cutter.now(0)
     until(lambda: desk.clips.kept)
-    assert desk.says("one") == ["its clip is not whole: ends 5.0 s early: its camera was changed"]
+    assert desk.says("one") == ["not whole: ends 5.0 s early: its camera was changed"]
 
 
-def test_an_event_whose_clip_cannot_be_made_says_so_and_so_does_its_alert(desk: Desk) -> None:
+def test_of_a_clip_that_cannot_be_made_it_is_said_why(desk: Desk) -> None:
     desk.begin("one", 10.0, 10.0)
     desk.cutter.cameras.clear()
     desk.now_s += 20
     until(lambda: desk.clips.lost == 1)
     assert desk.clips.waiting == 0
-    assert desk.says("one") == ["its clip is missing: its camera was removed"]
-    alerts = [alert.message for alert in desk.writer.of(AlertRecord)]
-    assert alerts == [None, "its clip is missing: its camera was removed"]
-
-
-def test_an_event_that_goes_on_after_its_clip_was_lost_says_so_to_its_end(desk: Desk) -> None:
-    desk.begin("one", 10.0)
-    desk.cutter.cameras.clear()
-    desk.clips.close()
-    desk.tell("one", goes_on=False)
-    assert desk.says("one") == ["its clip is missing: its camera was removed"] * 2
-    assert [record.open for record in desk.writer.of(EventRecord)] == [True, True, False]
+    assert desk.says("one") == ["missing: its camera was removed"]
 
 
 def test_a_clip_for_which_there_is_no_time_at_the_end_is_lost_and_counted(desk: Desk) -> None:
@@ -190,9 +177,7 @@ def test_a_clip_for_which_there_is_no_time_at_the_end_is_lost_and_counted(desk: 
     try:
         desk.clips.close(0.2)
         assert desk.clips.lost == 1
-        assert desk.says("one") == [
-            "its clip is missing: the worker was asked to end, and there was no time left"
-        ]
+        assert desk.says("one") == ["missing: the worker was asked to end, and there was no time left"]
     finally:
         desk.cutter.stuck.set()
 
@@ -201,7 +186,7 @@ def test_an_event_that_is_raised_when_all_is_over_says_that_it_has_no_clip(desk:
     desk.clips.close()
     desk.begin("one", 10.0, 10.0)
     assert desk.clips.lost == 1
-    assert desk.says("one") == ["its clip is missing: the worker was asked to end"]
+    assert desk.says("one") == ["missing: the worker was asked to end"]
 
 
 def test_what_was_promised_before_a_kill_is_said_to_be_missing_by_the_next_worker(
@@ -217,22 +202,21 @@ def test_what_was_promised_before_a_kill_is_said_to_be_missing_by_the_next_worke
     left = tmp_path / "left"
     shutil.copytree(tmp_path / "clips", left)  # as it lies there at this moment
     (left / "half.mp4").write_text("half a clip")
+    (left / "old.promise").write_text('{"event": null, "alerts": {}}')  # of an older Argus
     writer = RememberingWriter()
     scribe = Scribe(writer, Journal(tmp_path / "next"), Promises(left))
     clips = Clips(Cutter(), LateBlobs(str(desk.folder)), scribe)
-    until(lambda: writer.of(AlertRecord))
-    why = "its clip is missing: the worker was killed before it was made"
-    told = [(record.id, record.open, record.message) for record in writer.of(EventRecord)]
-    assert told == [("three", False, why)]
-    assert [alert.message for alert in writer.of(AlertRecord)] == [why]
-    assert clips.lost == 1
+    until(lambda: writer.of(Attachment))
+    why = "missing: the worker was killed before it was made"
+    assert writer.of(Attachment) == [Attachment(event=id_, clip_note=why) for id_ in ("old", "three")]
+    assert clips.lost == 2
     clips.close()
     scribe.close()
     assert list(left.iterdir()) == []
 
 
 def test_a_promise_that_cannot_be_written_down_costs_no_clip(desk: Desk, tmp_path: Path) -> None:
-    (tmp_path / "clips" / "one.new").mkdir()  # where its file is to be made
+    (tmp_path / "clips" / "one.promise").symlink_to(tmp_path / "no" / "such")
     desk.cutter.now(10)
     desk.begin("one", 9.0, 10.0)
     desk.cutter.now(16)

@@ -12,7 +12,7 @@ from argus.storage.records import AlertRecord
 from tests.stream.parts import ZONE, config, plan, until
 from tests.stream.processes import Worker
 
-KILLED = "its clip is missing: the worker was killed before it was made"
+KILLED = "missing: the worker was killed before it was made"
 
 
 @pytest.fixture
@@ -50,10 +50,11 @@ def test_a_worker_that_is_asked_to_end_cuts_what_there_is_of_a_clip(worker: Work
     event = next(event for event in worker.events() if event.id == waiting.event)
     assert alert.clip == event.clip
     assert _length_s(worker.folder / "blobs" / str(alert.clip)) > 0.5
-    assert alert.message == event.message
-    assert "its clip is not whole: ends" in str(alert.message)
-    assert str(alert.message).endswith("the worker was asked to end")
-    promised = [alert for alert in worker.alerts() if alert.clip is None and alert.message is None]
+    assert alert.clip_note == event.clip_note
+    assert str(alert.clip_note).startswith("not whole: ends")
+    assert str(alert.clip_note).endswith("the worker was asked to end")
+    assert alert.message is None
+    promised = [alert for alert in worker.alerts() if alert.clip is None and alert.clip_note is None]
     assert promised == []
     assert list((worker.folder / "spool" / "clips").iterdir()) == []
 
@@ -64,12 +65,12 @@ def test_a_clip_that_a_killed_worker_did_not_make_is_said_to_be_missing_by_the_n
     worker.kill()
     worker.change(config(worker.folder))
     worker.start()
-    until(lambda: all(alert.message for alert in worker.alerts()))
+    until(lambda: all(alert.clip_note for alert in worker.alerts()))
     alerts = worker.alerts()
     assert {alert.id for alert in alerts} >= before
-    assert {(alert.clip, alert.message) for alert in alerts} == {(None, KILLED)}
+    assert {(alert.clip, alert.clip_note) for alert in alerts} == {(None, KILLED)}
     event = next(event for event in worker.events() if event.id == waiting.event)
-    assert (event.clip, event.open, event.message) == (None, False, KILLED)
+    assert (event.clip, event.open, event.clip_note) == (None, False, KILLED)
     assert f"argus_clips_lost_total {len(alerts)}" in worker.get("/metrics").text
     assert waiting.event in worker.log.read_text()
     assert worker.end() == 0

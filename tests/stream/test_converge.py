@@ -64,6 +64,18 @@ def test_another_model_alone_is_a_swap() -> None:
     assert _steps(config(HERE, LIVE, p=plan()), after) == [("swap model", "p")]
 
 
+def test_another_model_of_a_branch_alone_is_a_swap() -> None:
+    def looking(model: str, **fields: object) -> PipelinePlan:
+        below = {"model": {"path": model}, "name": "text", **fields}
+        return plan(branches=[{"model": {"path": "plates.onnx"}, "name": "plates", "branches": [below]}])
+
+    before = config(HERE, LIVE, p=looking("letters.onnx"))
+    assert _steps(before, config(HERE, LIVE, p=looking("letters-2.onnx"))) == [("swap model", "p")]
+    assert _steps(before, config(HERE, LIVE, p=looking("letters-2.onnx", every=5))) == [
+        ("change pipeline", "p")
+    ]
+
+
 def test_what_is_kept_is_no_matter_of_the_engine() -> None:
     before = plan()
     after = plan(

@@ -215,3 +215,32 @@ def test_a_pipeline_that_names_no_camera_of_the_file_is_refused_alone(site: Site
 
 def _last(events: list[EventRecord]) -> list[EventRecord]:
     return list({event.id: event for event in events}.values())
+
+
+def _closer(path: str, generation: int = 1) -> PipelinePlan:
+    return plan(branches=[{"model": {"path": path}, "name": "closer"}], generation=generation)
+
+
+def test_another_model_of_a_branch_looks_on_and_is_told(site: Site) -> None:
+    site.run(p=_closer("builtin:people"))
+    site.looks()
+    member = site.engine.members["p"]
+    site.run(p=_closer("builtin:plaza", 2))
+    site.looks()
+    assert site.engine.members["p"] is member
+    (told,) = until(lambda: site.events("model.swapped"))
+    assert told.message.startswith("branch closer: builtin:plaza")
+    assert " in place of builtin:people" in told.message
+    assert [model.name for model in site.engine.status().branch_models] == ["builtin:plaza"]
+
+
+def test_a_branch_whose_new_model_cannot_be_had_keeps_the_old_one(site: Site) -> None:
+    site.run(p=_closer("builtin:people"))
+    site.looks()
+    member = site.engine.members["p"]
+    site.run(p=_closer("nowhere.onnx", 2))
+    assert site.converger.refusals["p"].reason == "ModelUnreadable"
+    site.looks()
+    assert site.engine.members["p"] is member
+    assert [model.name for model in site.engine.status().branch_models] == ["builtin:people"]
+    until(lambda: site.events("model.failed"))

@@ -14,6 +14,11 @@ def _camera(state: CameraState, for_s: float) -> CameraStatus:
     return CameraStatus("gate", state, "why it is so", for_s, 0, 0, 0, "rtsp://h/1")
 
 
+GIVEN_UP = CameraStatus(
+    "gate", "lost", "given up: no such address", 0.1, 0, 0, 0, "rtsp://h/1", given_up=True, retries=2
+)
+
+
 SPECS = {"gate": CameraSpec(url="rtsp://h/1")}  # lost after 5 s, frozen after 10 s
 
 
@@ -29,11 +34,11 @@ SPECS = {"gate": CameraSpec(url="rtsp://h/1")}  # lost after 5 s, frozen after 1
     ],
 )
 def test_a_camera_makes_its_worker_ill_beyond_its_limit(state: CameraState, for_s: float, ill: bool) -> None:
-    assert bool(ills_of_cameras([_camera(state, for_s)], SPECS, {})) is ill
+    assert bool(ills_of_cameras([_camera(state, for_s)], SPECS)) is ill
 
 
 def test_a_camera_that_was_given_up_makes_it_ill_at_once() -> None:
-    [said] = ills_of_cameras([_camera("connecting", 0.1)], SPECS, {"gate": "no such address"})
+    [said] = ills_of_cameras([GIVEN_UP], SPECS)
     assert said == "camera gate was given up: no such address"
 
 

@@ -136,6 +136,8 @@ def _table(titles: list[str], left: set[str]) -> Table:
 
 
 def _since(camera: CameraStatus) -> str:
+    if camera.given_up:
+        return "given up"
     return camera.state if camera.state == "online" else f"{camera.state} for {camera.for_s:.0f} s"
 
 

@@ -210,6 +210,7 @@ COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
         Column("JOB", _text("job"), wide=True),
         Column("SNAPSHOT", _text("snapshot"), wide=True),
         Column("CLIP", _text("clip"), wide=True),
+        Column("CLIP NOTE", lambda item: str(item.get("clip_note") or "")),
         Column("MESSAGE", _text("message"), wide=True),
     ),
     "alerts": (
@@ -220,6 +221,7 @@ COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
         Column("OBJECT", _seen),
         Column("SNAPSHOT", _yes("snapshot")),
         Column("CLIP", _yes("clip")),
+        Column("CLIP NOTE", lambda item: str(item.get("clip_note") or "")),
         Column("ACK", lambda item: str(item.get("acknowledged_by") or "–")),
         Column("ID", _text("id")),
         Column("PIPELINE", _text("pipeline"), wide=True),
@@ -260,6 +262,8 @@ COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
 }  # fmt: skip
 """What `argus get` shows of each kind."""
 
+_REMARKS: Final = frozenset({"MESSAGE", "CLIP NOTE"})
+"""Columns that are left out where they say nothing."""
 RESULTS: Final = ("events", "alerts", "tracks", "detections")
 
 
@@ -278,6 +282,6 @@ def table(kind: str, items: Sequence[Item], *, wide: bool = False) -> tuple[list
     if kind == "workloads":
         items = [{**item["status"], "name": item["metadata"]["name"]} for item in items]
     rows = [[column.cell(item) for column in columns] for item in items]
-    says = [column.header != "MESSAGE" or any(row[i] for row in rows) for i, column in enumerate(columns)]
+    says = [column.header not in _REMARKS or any(r[i] for r in rows) for i, column in enumerate(columns)]
     shown = [i for i, spoken in enumerate(says) if spoken]
     return [columns[i].header for i in shown], [[row[i] for i in shown] for row in rows]

@@ -89,6 +89,8 @@ def _key_of(client: Client, id_: str) -> str:
     except NotThere:
         record = client.event(id_)
     key = record.get("clip") or record.get("snapshot")
+    if not key and record.get("clip_note"):
+        raise SpecError(f"the clip of {id_} is {record['clip_note']}; it has no snapshot either")
     if not key:
         raise SpecError(f"{id_} has neither clip nor snapshot: ask for them in the pipeline's `actions`")
     return str(key)

@@ -6,7 +6,7 @@ one is said that has to be mended first. The words are those of `argus.core.reso
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from argus.control.runtime.protocol import WorkloadStatus
 from argus.core.resources.phases import CameraPhase, PipelinePhase
@@ -55,7 +55,7 @@ def pipeline_glance(
     return (
         _not_as_declared(resource.metadata.generation, worker, report, mine)
         or _failing(report, mine)
-        or _camera_ill(mine.camera, camera)
+        or _camera_ill(mine.camera, camera, worker)
         or _less_than_full(worker, report, mine)
         or Glance("Running", "True", "Running", f"{worker} looks at {mine.camera}")
     )
@@ -66,15 +66,24 @@ def camera_glance(name: str, workload: WorkloadStatus | None, report: WorkerRepo
     mine = next((c for c in report.cameras if c.name == name), None) if report is not None else None
     if mine is None:
         return _unread(workload, report)
-    if mine.over and mine.state == "online":
-        return CameraGlance("ended", "False", "Ended", mine.reason or "the recording was played to its end")
-    if mine.over:
-        return CameraGlance("failed", "False", "GivenUp", f"it was given up: {mine.reason}")
-    if mine.state == "connecting":
-        return CameraGlance("connecting", "Unknown", "Connecting", mine.reason)
-    if mine.state in _BLIND | _UNCLEAR:
-        return CameraGlance(mine.state, "False", mine.state.capitalize(), mine.reason)  # type: ignore[arg-type]
+    phase = phase_of(mine)
+    if phase == "ended":
+        return CameraGlance(phase, "False", "Ended", mine.reason or "the recording was played to its end")
+    if phase == "failed":
+        worker = report.worker if report is not None else ""
+        return CameraGlance(phase, "False", "GivenUp", f"it was {_given_up(mine, worker)}")
+    if phase == "connecting":
+        return CameraGlance(phase, "Unknown", "Connecting", mine.reason)
+    if phase in _BLIND | _UNCLEAR:
+        return CameraGlance(phase, "False", phase.capitalize(), mine.reason)
     return CameraGlance("online", "True", "Online", "")
+
+
+def phase_of(camera: CameraReport) -> CameraPhase:
+    """Return the word for what a worker says of a camera."""
+    if camera.over:
+        return "failed" if camera.given_up else "ended"
+    return cast("CameraPhase", camera.state)
 
 
 def why_it_ended(workload: WorkloadStatus) -> str:
@@ -135,14 +144,21 @@ def _failing(report: WorkerReport, mine: PipelineReport) -> Glance | None:
     return None
 
 
-def _camera_ill(name: str, camera: CameraReport | None) -> Glance | None:
+def _given_up(camera: CameraReport, worker: str) -> str:
+    """Return why a camera was given up, and what to do."""
+    return (
+        f"{camera.reason or 'given up'}; `argus restart {worker}`, or a change of the camera, calls it again"
+    )
+
+
+def _camera_ill(name: str, camera: CameraReport | None, worker: str) -> Glance | None:
     if camera is None:
         return Glance("Starting", "False", "CameraConnecting", f"camera {name} is about to be opened")
     why = f": {camera.reason}" if camera.reason else ""
-    if camera.over and camera.state == "online":
-        return Glance("Ended", "False", "Ended", f"camera {name} has come to its end{why}")
+    if camera.given_up:
+        return Glance("Failed", "False", "CameraGivenUp", f"camera {name} was {_given_up(camera, worker)}")
     if camera.over:
-        return Glance("Failed", "False", "CameraGivenUp", f"camera {name} was given up{why}")
+        return Glance("Ended", "False", "Ended", f"camera {name} has come to its end{why}")
     if camera.state == "connecting":
         return Glance("Starting", "False", "CameraConnecting", f"camera {name} is being opened{why}")
     if camera.state in _BLIND | _UNCLEAR:

@@ -49,7 +49,7 @@ def _of_report(report: WorkerReport | None) -> object:
         )
         for p in report.pipelines
     ]
-    cameras = [(c.name, c.state, c.reason, c.over, c.width, c.height) for c in report.cameras]
+    cameras = [(c.name, c.state, c.reason, c.over, c.given_up, c.width, c.height) for c in report.cameras]
     models = [
         (m.get("name"), m.get("description"), m.get("failure"), tuple(m.get("pipelines", ())))
         for m in report.models

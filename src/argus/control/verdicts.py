@@ -106,6 +106,7 @@ def camera_status(
     return teller.status(
         state=glance.phase,
         pipelines=sorted(users),
+        retries=mine.retries if mine is not None and mine.given_up else None,
         resolution=f"{mine.width}x{mine.height}" if mine is not None and mine.width else None,
     )
 

@@ -284,6 +284,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "storage",
         "Clips",
         "ops",
+        ("ClipsLost",),
     ),
     Metric(
         "argus_records",

@@ -52,6 +52,9 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False
     """Key of its picture among the blobs. Once known it stays, also where a later record has none."""
     clip: str | None = None
     """Key of the video around it; likewise."""
+    clip_note: str | None = None
+    """What of its clip is not there, and why: `missing: …`, `not whole: …`. None: nothing is to be said of
+    it. Comes by `Attachment`, and stays until there is a clip of which something else is said."""
     acknowledged_at: datetime | None = None
     """Set by `acknowledge` alone; writers leave it out."""
     acknowledged_by: str | None = None
@@ -82,6 +85,8 @@ class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Equal alerts held back since the last one."""
     snapshot: str | None = None
     clip: str | None = None
+    clip_note: str | None = None
+    """Of its event's clip."""
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
     seq: int = 0
@@ -138,11 +143,13 @@ class TraceRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture or a clip that has come to be; belongs to an event, its alerts and its track."""
+    """What has become of a picture or a clip; belongs to an event, its alerts and its track."""
 
     event: str
     snapshot: str | None = None
     clip: str | None = None
+    clip_note: str | None = None
+    """What the clip lacks; without one, why there is none. At most 512 characters."""
 
 
 Record = EventRecord | AlertRecord | TrackRecord | DetectionsRecord | TraceRecord | Attachment

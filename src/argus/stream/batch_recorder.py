@@ -18,12 +18,12 @@ import msgspec
 
 from argus.core.frame import Frame
 from argus.core.resources.pipeline import PipelineSpec
-from argus.storage.records import AlertRecord, Attachment, EventRecord, Record, TrackRecord
+from argus.storage.records import Attachment, EventRecord, Record, TrackRecord
 from argus.stream.batch_clips import Wanted, wanted_clip
 from argus.stream.batch_pictures import BatchPictures
 from argus.stream.entries import Sight, alert_record, detections_record, event_record, track_record
 from argus.stream.keeping import Keeping
-from argus.stream.promises import cut_short, missing, saying
+from argus.stream.promises import cut_short, missing
 from argus.vision.results import Event, FrameResult
 
 _BATCH: Final = 500
@@ -120,8 +120,6 @@ class BatchRecorder:
         """Ids of events that go on."""
         self._clipped: dict[str, float] = {}
         """Open events that get a clip, with their start."""
-        self._promised: dict[str, dict[str, EventRecord | AlertRecord]] = {}
-        """Latest records of events that get a clip, and of their alerts, by event and id."""
         self._pictures = BatchPictures(
             lambda id_, data: store(self.key("snapshots", f"{id_}.jpg"), data), self._picture_kept
         )
@@ -163,13 +161,12 @@ class BatchRecorder:
 
     def clip_kept(self, event: str, key: str, lack: str | None) -> None:
         """Note that an event's clip is there; `lack`: what of it is not, and why."""
-        self._pending.attached.append(Attachment(event=event, clip=key))
-        if lack is not None:
-            self._say(event, cut_short(lack))
+        note = None if lack is None else cut_short(lack)
+        self._pending.attached.append(Attachment(event=event, clip=key, clip_note=note))
 
     def clip_lost(self, event: str, why: str) -> None:
         """Note that it will never be there: the event and its alerts say so."""
-        self._say(event, missing(why))
+        self._pending.attached.append(Attachment(event=event, clip_note=missing(why)))
 
     def key(self, kind: str, name: str) -> str:
         """Return the key of a blob of this recording's: `jobs/NAME/RUN/snapshots/abc.jpg`."""
@@ -185,14 +182,10 @@ class BatchRecorder:
             self._open.add(id_)
         self.events += new
         wants_clip = new and self._keeping.wants_clip(event, alerted=alerted)
-        if wants_clip:
-            self._promised[id_] = {}
         if self._keeping.events:
             record = event_record(event, id_, labels.pipeline)
             record = msgspec.structs.replace(record, job=labels.job, run=labels.run)
             self._pending.latest["event", id_] = record
-            if id_ in self._promised:
-                self._promised[id_][id_] = record
             if event.type == "object.appeared" and event.object_id is not None:
                 track = track_record(event, id_, labels.pipeline, self._now)
                 self._pending.latest["track", id_] = msgspec.structs.replace(
@@ -211,15 +204,6 @@ class BatchRecorder:
             record = alert_record(alert, id_, self._now, labels.pipeline)
             record = msgspec.structs.replace(record, **ours)
             self._pending.others.append(record)
-            if id_ in self._promised:
-                self._promised[id_][record.id] = record
-
-    def _say(self, event: str, said: str) -> None:
-        for record in self._promised.get(event, {}).values():
-            if isinstance(record, EventRecord):
-                self._pending.latest["event", event] = saying(record, said)
-            else:
-                self._pending.others.append(saying(record, said))
 
     def _picture_kept(self, event: str, owner: str) -> None:
         key = self.key("snapshots", f"{owner}.jpg")

@@ -197,8 +197,8 @@ class Clips:
             return
         if self._settle(job):
             event, key, lack = job.event, job.key, job.lack
-            promises, said = self._scribe.promises, None if lack is None else cut_short(lack)
-            self._scribe.take(lambda: promises.kept(event, key, said))
+            promises, note = self._scribe.promises, None if lack is None else cut_short(lack)
+            self._scribe.take(lambda: promises.kept(event, key, note))
             self.kept += 1
 
     def _again(self, job: ClipJob, error: Exception, *, last: bool) -> None:
@@ -214,7 +214,7 @@ class Clips:
             job.not_before_s = self._clock() + 2.0**job.tries
 
     def _lose(self, job: ClipJob, why: str) -> None:
-        """Give a clip up: it is counted, and its event says so."""
+        """Give a clip up: it is counted, and its event says so in its `clip_note`."""
         if not self._settle(job):
             return
         structlog.get_logger().warning("clip.missing", event_id=job.event, camera=job.camera, reason=why)

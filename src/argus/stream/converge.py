@@ -14,6 +14,7 @@ from argus.core.resources.camera import CameraSpec
 from argus.core.resources.pipeline import PipelineSpec, PlacementSpec, StoreSpec
 from argus.core.urls import scheme_of
 from argus.stream.config import PipelinePlan, WorkerConfig
+from argus.vision.branches.plan import but_models
 
 Do = Literal[
     "add camera",
@@ -28,8 +29,8 @@ Do = Literal[
     "remove pipeline",
 ]
 """`release camera`: let a recording run, now that its pipelines are there to see its beginning. `swap model`:
-another model alone, tracks go on. `begin anew`: the same pipeline with new tracks, for its camera is another.
-`keep otherwise`: what is stored alone, or the generation."""
+another model alone, its own or a branch's, tracks go on. `begin anew`: the same pipeline with new tracks, for
+its camera is another. `keep otherwise`: what is stored alone, or the generation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,10 @@ def _step_for(name: str, before: PipelinePlan | None, plan: PipelinePlan, other:
     was, will_be = engine_spec(before), engine_spec(plan)
     if was == will_be:
         return Step("keep otherwise", name)
-    return Step("swap model" if _but_the_model(was) == _but_the_model(will_be) else "change pipeline", name)
+    alone = _but_the_models(was) == _but_the_models(will_be)
+    return Step("swap model" if alone else "change pipeline", name)
 
 
-def _but_the_model(spec: PipelineSpec) -> PipelineSpec:
+def _but_the_models(spec: PipelineSpec) -> PipelineSpec:
     detect = None if spec.detect is None else spec.detect.model_copy(update={"model": ""})
-    return spec.model_copy(update={"detect": detect})
+    return spec.model_copy(update={"detect": detect, "branches": but_models(spec.branches)})

@@ -24,6 +24,7 @@ from argus.stream.keeping import Keeping
 from argus.stream.recorder import Recorder
 from argus.stream.refusals import AGAIN_S, Refusal, refused
 from argus.vision.engine.engine import Engine
+from argus.vision.engine.swapping import in_place_of, looks_of
 
 _LOOK_S: Final = 0.5
 """How often it is looked whether something is to be tried again."""
@@ -210,11 +211,10 @@ class Converger:
                 self._beginnings += 1
                 self._begun[name] = self._beginnings
             if step.do != "keep otherwise":
-                before = self._looks(name)
+                before = looks_of(engine, name)
                 engine.change_pipeline(name, self._spec(name, plan))
-                after = self._looks(name)
                 if step.do == "swap model":
-                    self._say("model.swapped", name, f"{after} in place of {before}")
+                    self._say("model.swapped", name, in_place_of(before, looks_of(engine, name)))
             self.recorders[name].respec(plan.spec, plan.camera)
             self._owed.discard(name)
         self.running = replace(self.running, pipelines={**self.running.pipelines, name: plan})
@@ -268,11 +268,6 @@ class Converger:
                 self._engine.footage.keep(name, _packets_s(name, config))
             except ArgusError as error:
                 self._log.warning("packets.not_kept", camera=name, error=str(error))
-
-    def _looks(self, name: str) -> str:
-        member = self._engine.members.get(name)
-        opened = None if member is None else self._engine.lanes.of(member)
-        return "nothing" if opened is None else opened.lane.description
 
     def _say(self, type_: str, name: str, message: str) -> None:
         engine = self._engine

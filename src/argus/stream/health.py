@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from argus.core.resources.camera import CameraSpec
+from argus.core.urls import mask_urls
 from argus.vision.engine.status import CameraStatus, ModelStatus
 
 GRACE_S: Final = 5.0
@@ -14,21 +15,13 @@ UNSTORED_S: Final = 30.0
 """Seconds for which nothing could be stored until a worker counts as ill."""
 
 
-def ills_of_cameras(
-    cameras: Iterable[CameraStatus], specs: Mapping[str, CameraSpec], given_up: Mapping[str, str]
-) -> tuple[str, ...]:
-    """Return what is wrong with the cameras.
-
-    Args:
-        cameras: As they are.
-        specs: With their limits.
-        given_up: Cameras that are not called again, and why.
-    """
+def ills_of_cameras(cameras: Iterable[CameraStatus], specs: Mapping[str, CameraSpec]) -> tuple[str, ...]:
+    """Return what is wrong with cameras as they are; their specs have the limits."""
     ills = []
     for camera in cameras:
         spec = specs.get(camera.name)
-        if camera.name in given_up:
-            ills.append(f"camera {camera.name} was given up: {given_up[camera.name]}")
+        if camera.given_up:
+            ills.append(f"camera {camera.name} was {mask_urls(camera.reason)}")
         elif spec is not None:
             limits = {"lost": spec.lost_after, "frozen": spec.health.frozen_after}
             limit_s = limits.get(camera.state)

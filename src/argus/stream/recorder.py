@@ -47,7 +47,7 @@ class Desks:
 
 
 class Recorder:
-    """Keeps the results of one pipeline; see `argus.vision.engine.member.HearsFailure`.
+    """Keeps the results of one pipeline, and hears more than an `argus.vision.engine.member.Listener` must.
 
     It outlives changes of its pipeline: when one begins anew, `finish` is called, and results come again.
     """
@@ -104,6 +104,10 @@ class Recorder:
         self._album.end()
         self._keep(told, ())
         self._due_s = None
+
+    def given_up(self, ended: tuple[Event, ...]) -> None:
+        """Take the last state of events that ended when the camera was given up; see `HearsGivingUp`."""
+        self.finish(ended)
 
     def failed(self, error: Exception) -> None:
         """Hear what ended the pipeline; its report says so too."""

@@ -23,7 +23,11 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
     width: int = 0
     height: int = 0
     over: bool = False
-    """True where a recording was played to its end, or the camera was given up."""
+    """True where no frame will come: a recording was played to its end, or the camera was given up."""
+    given_up: bool = False
+    """True where it is not called again: its `max_retries` are spent, or its address cannot be read."""
+    retries: int = 0
+    """How often it was called again since its last picture, in vain."""
 
 
 class PipelineReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,13 +65,8 @@ class Reporting:
 
     def ills(self, status: EngineStatus) -> tuple[str, ...]:
         """Return why the worker is not well, a sentence each."""
-        given_up = {
-            name: mask_urls(str(camera.error))
-            for name, camera in list(self._engine.cameras.items())
-            if camera.over.is_set() and camera.error is not None
-        }
         return (
-            *ills_of_cameras(status.cameras, self._converger.running.cameras, given_up),
+            *ills_of_cameras(status.cameras, self._converger.running.cameras),
             *ills_of_models(status.models),
             *ills_of_storage(self._scribe.problem, self._scribe.stuck_s(time.monotonic())),
         )
@@ -101,7 +96,9 @@ class Reporting:
             fps=round(self._rates.of(("camera", status.name)), 2),
             width=0 if frame is None else frame.width,
             height=0 if frame is None else frame.height,
-            over=camera is not None and camera.over.is_set(),
+            over=status.given_up or (camera is not None and camera.over.is_set()),
+            given_up=status.given_up,
+            retries=status.retries,
         )
 
     def _pipelines(self, status: EngineStatus, config: WorkerConfig | None) -> tuple[PipelineReport, ...]:

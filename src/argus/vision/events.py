@@ -105,10 +105,14 @@ class EventLog:
         """Correct an open event without telling of it yet."""
         self._open[key] = replace(self._open[key], **facts)
 
-    def close(self) -> tuple[Event, ...]:
-        """Return the last state of the open events, `phase` end without a time of end, and forget them."""
+    def close(self, **facts: Any) -> tuple[Event, ...]:
+        """Return the last state of the open events, `phase` end, and forget them.
+
+        Args:
+            facts: What else is known of all of them; without an `end_s` they have none.
+        """
         left, self._open = self._open, {}
-        return tuple(replace(event, phase="end") for event in left.values())
+        return tuple(replace(event, phase="end", **facts) for event in left.values())
 
     def _new(self, phase: Any, now: Moment, type_: EventType, start_s: float, facts: dict[str, Any]) -> Event:
         region, object_id = facts.get("region"), facts.get("object_id")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from argus.vision.explain_case import Case, Reason
@@ -51,7 +51,8 @@ def no_frame(case: Case) -> Iterator[Reason]:
     ill = [(at, data) for at, data in seconds if _state(data) != "online"]
     if not silent and not ill:
         return
-    at, data = ill[0] if ill else silent[0]
+    given_up = [(at, data) for at, data in ill if _state(data) == "failed"]
+    at, data = (given_up or ill or silent)[0]
     state = _state(data)
     reason = (data.get("camera") or {}).get("reason")
     if state == "ended":
@@ -62,12 +63,20 @@ def no_frame(case: Case) -> Iterator[Reason]:
             {"at": at.isoformat(), "seconds": len(seconds)},
         )
         return
+    if given_up:
+        yield Reason(
+            "given_up",
+            f"no frame came {_part(silent, seconds)}; the camera was {reason or 'given up'}",
+            "mend what keeps it away; `argus restart` of its worker, or a change of the camera, calls it "
+            "again, and `max_retries: -1` never gives it up",
+            {"at": at.isoformat(), "silentSeconds": len(silent), "seconds": len(seconds)},
+        )
+        return
     code = "no_frame" if silent or state in _SILENT else "camera_ill"
     was = f"the camera was {state}{f': {reason}' if reason else ''}"
-    part = "at all" if len(silent) == len(seconds) else f"in {len(silent)} of {len(seconds)} seconds"
     yield Reason(
         code,
-        f"no frame came {part}; {was}" if silent else was,
+        f"no frame came {_part(silent, seconds)}; {was}" if silent else was,
         "see `argus describe` of the camera, then its power, its network and its lens",
         {
             "at": at.isoformat(),
@@ -77,6 +86,11 @@ def no_frame(case: Case) -> Iterator[Reason]:
             "seconds": len(seconds),
         },
     )
+
+
+def _part(silent: Sequence[object], seconds: Sequence[object]) -> str:
+    """Return in how much of the time no frame came."""
+    return "at all" if len(silent) == len(seconds) else f"in {len(silent)} of {len(seconds)} seconds"
 
 
 def not_looked_at(case: Case) -> Iterator[Reason]:

@@ -57,8 +57,8 @@ class Pipeline:
         self._vocabulary = Vocabulary()
         self._tracker: Tracker | None = None if spec.track is None else load_tracker(spec.track)
         self._branches = branches
-        lost_after_s = 0.0 if spec.track is None else spec.track.lost_after + LOST_MARGIN_S
-        self._rules = Rules(spec, camera, stream=stream, lost_after_s=lost_after_s)
+        self._stream = stream
+        self._rules = self._new_rules()
 
     @property
     def rules(self) -> Rules:
@@ -106,6 +106,23 @@ class Pipeline:
         if self._branches is not None:
             self._branches.finish()
         return self._with_findings(self._rules.finish())
+
+    def break_off(self, why: str) -> tuple[Event, ...]:
+        """End every open event with the last frame, for no other may come; return their last state.
+
+        Whoever is seen after that, if anybody is, appears anew.
+
+        Args:
+            why: What each of them says of it.
+        """
+        ended = self._with_findings(self._rules.finish(why))
+        self._rules = self._new_rules()
+        return ended
+
+    def _new_rules(self) -> Rules:
+        track = self.spec.track
+        lost_after_s = 0.0 if track is None else track.lost_after + LOST_MARGIN_S
+        return Rules(self.spec, self.camera, stream=self._stream, lost_after_s=lost_after_s)
 
     def _look(
         self, branches: Branches, frame: Frame, detections: Detections

@@ -123,15 +123,16 @@ class Rules:
         """Alerts that the last step held back."""
         return self._alerts.held_back if self._told else ()
 
-    def finish(self) -> tuple[Event, ...]:
-        """Return the last state of every open event, `phase` end and `end_s` None; nothing is open then.
+    def finish(self, why: str | None = None) -> tuple[Event, ...]:
+        """Return the last state of every open event, `phase` end; nothing is open then.
 
-        The stream ended before they did: nobody left and nothing dispersed.
+        The stream ended before they did: nobody left and nothing dispersed. `end_s` is None, but for a stream
+        that broke off: they end with its last frame then, and `message` says `why`.
         """
         for key, slot in self._slot_of.items():
             self._log.amend(key, **self._last_facts(key, slot))
         self._slot_of.clear()
-        return self._log.close()
+        return self._log.close() if why is None else self._log.close(end_s=self._time_s, message=why)
 
     def _fit(self, width: int, height: int) -> None:
         """Place the regions in a picture of this size; they stay there, in parts of it, if it changes."""

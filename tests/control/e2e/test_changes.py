@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.control.e2e.machine import Json, Machine, until
-from tests.control.e2e.scenes import EVERYWHERE, PLAZA, STRIPS, camera, pipeline, watched
+from tests.control.e2e.scenes import EVERYWHERE, PLAZA, STRIPS, camera, model, pipeline, watched
 
 
 def seen(machine: Machine, at: datetime) -> list[Json]:
@@ -96,6 +96,26 @@ def test_a_model_that_cannot_be_had_leaves_the_former_one_running(machine: Machi
     machine.client.rollback_model("people")
     machine.runs("watch")
     assert machine.worker()["pid"] == worker["pid"]
+
+
+@pytest.mark.soak
+def test_a_model_that_a_branch_looks_with_is_swapped_by_the_same_command(machine: Machine) -> None:
+    machine.start()
+    branches = [{"model": "closer", "classes": ["person"]}]
+    machine.client.apply([*watched(branches=branches), model("closer", "builtin:people")])
+    worker = machine.worker()
+    machine.runs("watch")
+    print(machine.command("models", "swap", "closer", "builtin:plaza").stdout)
+
+    def told(type_: str) -> list[str]:
+        events = machine.client.events(type=type_, most=10)
+        return [event["message"] for event in events if event["message"].startswith("branch closer: ")]
+
+    (said,) = until(lambda: told("model.swapped"), told=machine.said)
+    assert said.startswith("branch closer: builtin:plaza")
+    machine.runs("watch")
+    now = machine.worker()
+    assert (now["pid"], now["starts"]) == (worker["pid"], worker["starts"])
 
 
 @pytest.mark.soak

@@ -65,6 +65,14 @@ def test_rules_read_what_metrics_say_they_read() -> None:
     assert read == told
 
 
+def test_somebody_is_called_for_everything_that_is_lost_on_its_way_to_a_store() -> None:
+    lost = {one.name: one.rules for one in METRICS if re.search("_(lost|dropped)_.*total", one.name)}
+    assert lost == {
+        "argus_storage_dropped_records_total": ("RecordsDropped",),
+        "argus_clips_lost_total": ("ClipsLost",),
+    }
+
+
 def test_counters_are_never_shown_as_they_are() -> None:
     for expression in EXPRESSIONS:
         for name in NAME.findall(expression):
@@ -170,6 +178,7 @@ FIRING = {
     "ArgusPipelineFailed": ('argus_pipeline_failed{camera="gate",pipeline="p"}', "1x60"),
     "ArgusStorageBacklogGrowing": ('argus_storage_backlog_records{workload="w"}', "900+100x60"),
     "ArgusRecordsDropped": ('argus_storage_dropped_records_total{workload="w"}', "0+1x60"),
+    "ArgusClipsLost": ('argus_clips_lost_total{workload="w"}', "0+1x60"),
     "ArgusWorkloadRestarting": ('argus_workload_restarts_total{workload="w"}', "0+1x60"),
     "ArgusWorkloadBackingOff": ('argus_workload_state{workload="w",state="backing-off"}', "1x60"),
     "ArgusJobFailed": ('argus_job_state{job_name="nightly",state="failed"}', "1x60"),

@@ -153,6 +153,46 @@ class Contract:
 
         self.go(work)
 
+    @pytest.mark.parametrize("together", [True, False])
+    @pytest.mark.parametrize("order", ["ean", "nea", "ane", "aen"])
+    def test_what_is_said_of_a_clip_reaches_event_and_alerts_in_any_order(
+        self, order: str, together: bool
+    ) -> None:
+        said = "missing: the worker was killed before it was made"
+        parts: dict[str, Record] = {
+            "e": event(), "a": alert(), "n": Attachment(event="e1", clip_note=said),
+        }  # fmt: skip
+
+        async def work(store: ResultStore) -> None:
+            if together:
+                await store.write([parts[name] for name in order])
+            else:
+                for name in order:
+                    await store.write([parts[name]])
+            await store.write([event(open=True, confidence=0.5)])
+            kept, raised = await store.event("e1"), await store.alert("a1")
+            assert (kept.clip_note, kept.clip, kept.message) == (said, None, None)
+            assert (raised.clip_note, raised.clip, raised.message) == (said, None, None)
+
+        self.go(work)
+
+    def test_what_is_said_of_a_clip_belongs_to_the_clip_that_is_there(self) -> None:
+        async def work(store: ResultStore) -> None:
+            notes = []
+            for told in (
+                {"clip_note": "missing: stopped"},
+                {"clip": "c.mp4", "clip_note": "not whole: ends 3 s early"},
+                {"clip_note": "missing: stopped"},  # of another attempt: there is one
+                {"snapshot": "s.jpg"},
+                {"clip": "c.mp4"},
+            ):
+                await store.write([event(), Attachment(event="e1", **told)])
+                notes.append((await store.event("e1")).clip_note)
+            short = "not whole: ends 3 s early"
+            assert notes == ["missing: stopped", short, short, short, None]
+
+        self.go(work)
+
     def test_nothing_is_written_of_a_batch_with_a_record_that_cannot_be_kept(self) -> None:
         bad: list[Any] = [
             event("bad", confidence="very"),
@@ -169,6 +209,7 @@ class Contract:
             trace(data={1.5: object()}),
             Attachment(event="e1", snapshot=5),  # type: ignore[arg-type]
             Attachment(event="e1", snapshot="\ud800"),
+            Attachment(event="e1", clip_note="\ud800"),
             "no record",
         ]
 

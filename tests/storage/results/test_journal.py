@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import random
 import resource
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -23,11 +19,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from argus.storage.protocol import Query
-from argus.storage.records import AlertRecord, Attachment, EventRecord
+from argus.storage.records import Attachment, EventRecord
 from argus.storage.results import copies, journal, mending, replaying
 from argus.storage.results.entries import Entry
 from argus.storage.results.sql import SqlResults
 from tests.storage.results.examples import alert, at, event, frame, run, track
+from tests.storage.results.killing import Writer, written
 from tests.storage.results.test_sqlite import copied, go, ids, many, opened, overwrite, settle
 
 
@@ -159,38 +156,18 @@ def test_killed_writers_lose_nothing_that_was_told_where_the_file_is_damaged_the
     """Two processes write, are killed in the middle, and two others go on; copies are made meanwhile."""
     told: set[str] = set()
     for generation in range(2):
-        names = [f"{generation}{letter}" for letter in "ab"]
-        children = [
-            subprocess.Popen(
-                [sys.executable, "-m", "tests.storage.results.store_child", f"sqlite:///{path}", name],
-                stdout=subprocess.PIPE,
-            )
-            for name in names
-        ]
-        for name, child in zip(names, children, strict=True):
-            assert child.stdout is not None
-            told |= {f"{name}-{int(line)}" for line in itertools.islice(child.stdout, 30)}
+        writers = [Writer(f"sqlite:///{path}", f"{generation}{letter}") for letter in "ab"]
+        for writer in writers:
+            writer.write(30)
         assert copies.make_copy(path, threading.Event())
-        for name, child in zip(names, children, strict=True):
-            assert child.stdout is not None
-            told |= {f"{name}-{int(line)}" for line in itertools.islice(child.stdout, 30)}
-            child.send_signal(signal.SIGKILL)
-            told |= {f"{name}-{int(line)}" for line in child.stdout if line.endswith(b"\n")}
-            child.wait()
-            child.stdout.close()
+        for writer in writers:
+            writer.write(30)
+            told.update(writer.kill())
     spoil(path)
 
     async def after(store: SqlResults) -> None:
         assert "missing" not in store.restored
-        changes: list[EventRecord | AlertRecord] = []
-        seq = 0
-        while found := await store.changes(seq, limit=1000):
-            changes += found
-            seq = found[-1].seq
-        events = {one.id for one in changes if isinstance(one, EventRecord)}
-        alerts = {one.id for one in changes if isinstance(one, AlertRecord)}
-        assert told <= alerts
-        assert events == alerts | {f"{id_}-b" for id_ in alerts}  # whole batches
+        assert told <= set(await written(store))
 
     go(path, after)
 
@@ -418,6 +395,7 @@ def test_a_database_of_before_there_were_journals_is_whole_when_it_has_been_copi
     go(path, lambda store: store.write([event("e1")]))
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DELETE FROM argus_results_state WHERE name <> 'seq'")
+        connection.execute("ALTER TABLE argus_attachments DROP COLUMN clip_note")
         connection.execute("UPDATE argus_results_version SET version_num = '0001'")
     journal.current_of(path).unlink()
     shutil.copyfile(path, mending.copy_of(path))
@@ -443,6 +421,75 @@ def test_a_database_of_before_there_were_journals_is_whole_when_it_has_been_copi
         assert copies.is_whole(path)
 
     go(path, later)
+
+
+def _before_clip_notes(path: Path) -> None:
+    """Make a database what it was before anything was said of clips."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("ALTER TABLE argus_attachments DROP COLUMN clip_note")
+        connection.execute("UPDATE argus_results_version SET version_num = '0002'")
+
+
+def test_copy_and_journal_of_before_clips_had_notes_are_read(path: Path) -> None:
+    clip = Attachment(event="e1", clip="c.mp4")
+
+    async def begun(store: SqlResults) -> None:
+        await store.write([event("e1"), Attachment(event="e0", clip="old.mp4")])
+        await copied(store)
+        await store.write([clip])
+
+    go(path, begun)
+    _before_clip_notes(path)
+    _before_clip_notes(mending.copy_of(path))
+    assert b"clip_note" not in journal.current_of(path).read_bytes()
+    spoil(path)
+
+    async def restored(store: SqlResults) -> None:
+        assert "1 changes since" in store.restored
+        await store.write([event("e0"), Attachment(event="e1", clip="c.mp4", clip_note="not whole: x")])
+        kept = [await store.event(id_) for id_ in ("e0", "e1")]
+        assert [(one.clip, one.clip_note) for one in kept] == [
+            ("old.mp4", None), ("c.mp4", "not whole: x"),
+        ]  # fmt: skip
+
+    go(path, restored)
+
+
+def test_notes_of_clips_are_taken_from_the_journal(path: Path) -> None:
+    async def begun(store: SqlResults) -> None:
+        await store.write([event("e0")])
+        await copied(store)
+        await store.write([Attachment(event="e1", clip="c.mp4", clip_note="not whole: x")])
+
+    go(path, begun)
+    spoil(path)
+
+    async def restored(store: SqlResults) -> None:
+        await store.write([event("e1")])
+        kept = await store.event("e1")
+        assert (kept.clip, kept.clip_note) == ("c.mp4", "not whole: x")
+
+    go(path, restored)
+
+
+def test_rows_of_a_damaged_file_of_before_clips_had_notes_are_saved(path: Path) -> None:
+    go(path, lambda store: store.write([event("e1"), Attachment(event="late", clip="c.mp4")]))
+    for file in (journal.current_of(path), mending.copy_of(path)):
+        file.unlink(missing_ok=True)
+    _before_clip_notes(path)
+    settle(path)
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT rootpage FROM sqlite_schema WHERE name = 'argus_results_version'"
+        [root] = connection.execute(query).fetchone()
+    overwrite(path, (root - 1) * 4096, b"\xff" * 4096)
+
+    async def after(store: SqlResults) -> None:
+        assert await ids(store) == {"e1"}
+        assert "saved from what was damaged" in store.restored
+        await store.write([event("late")])
+        assert (await store.event("late")).clip == "c.mp4"
+
+    go(path, after)
 
 
 # Copies at the beginning and in the end

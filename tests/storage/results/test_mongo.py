@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -146,12 +147,20 @@ def test_an_address_that_cannot_be_read_says_so_without_its_password(url: str) -
     assert "secret" not in str(caught.value)
 
 
+# pymongo (PYTHON-5867) leaves the socket open with which it just connects where its client is closed.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_a_server_that_is_not_there_is_unavailable_and_its_password_is_not_shown() -> None:
-    url = "mongodb://user:secret@127.0.0.1:1/db?serverSelectionTimeoutMS=200"
+    said = refusal("mongodb://user:secret@127.0.0.1:1/db?serverSelectionTimeoutMS=200")
+    gc.collect()  # such a socket goes here, and is charged to no other test
+    assert "127.0.0.1:1" in said
+    assert "secret" not in said
+
+
+def refusal(url: str) -> str:
+    """What is said of a server that is not there."""
     with pytest.raises(ResultsUnavailable) as caught:
         asyncio.run(open_results(url))
-    assert "127.0.0.1:1" in str(caught.value)
-    assert "secret" not in str(caught.value)
+    return str(caught.value)
 
 
 def test_without_pymongo_the_extra_is_named(tmp_path: Path) -> None:

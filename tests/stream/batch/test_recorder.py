@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from argus.storage.records import AlertRecord, Attachment, EventRecord, Record
+from argus.storage.records import Attachment, Record
 from argus.stream.batch_recorder import BatchRecorder, Labels
 from argus.vision.results import Alert
 from tests.stream.parts import event, frame, plan, result
@@ -41,24 +41,19 @@ def kept() -> Kept:
     return Kept()
 
 
-def test_an_event_and_its_alert_say_that_their_clip_could_not_be_cut(kept: Kept) -> None:
+def test_of_a_clip_that_could_not_be_cut_it_is_said_why(kept: Kept) -> None:
     (clip,) = kept.recorder.clips
     kept.recorder.clip_lost(clip.event, "a.mp4: nothing of it can be read there")
-    event_, alert = kept.told
-    assert isinstance(event_, EventRecord)
-    assert isinstance(alert, AlertRecord)
-    assert event_.message == alert.message == "its clip is missing: a.mp4: nothing of it can be read there"
-    assert (event_.end_s, event_.job, event_.open) == (2.0, "nightly", False)
+    assert kept.told == [
+        Attachment(event=clip.event, clip_note="missing: a.mp4: nothing of it can be read there")
+    ]
 
 
 def test_a_clip_that_is_not_whole_is_kept_and_says_so(kept: Kept) -> None:
     (clip,) = kept.recorder.clips
     kept.recorder.clip_kept(clip.event, "clips/a.mp4", "begins at 0.80 s: nothing was kept before")
-    event_, alert, attached = kept.told
-    assert isinstance(event_, EventRecord)
-    assert event_.message == "its clip is not whole: begins at 0.80 s: nothing was kept before"
-    assert isinstance(alert, AlertRecord)
-    assert attached == Attachment(event=clip.event, clip="clips/a.mp4")
+    note = "not whole: begins at 0.80 s: nothing was kept before"
+    assert kept.told == [Attachment(event=clip.event, clip="clips/a.mp4", clip_note=note)]
 
 
 def test_a_clip_that_is_whole_needs_no_word(kept: Kept) -> None:

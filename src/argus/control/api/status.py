@@ -17,6 +17,7 @@ from argus.control.api.counting import ResourceCounts
 from argus.control.api.openapi import gives
 from argus.control.api.parameters import Limit
 from argus.control.api.problems import Problem
+from argus.control.glance import phase_of
 from argus.control.plane import Plane
 from argus.core.errors import ArgusError, UnknownName
 from argus.core.resources.kinds import kind_called, kinds
@@ -163,7 +164,7 @@ async def _status(plane: Plane, counts: ResourceCounts) -> dict[str, Any]:
         "readyResources": {kind.plural: counts.ready[kind.name] for kind in kinds()},
         "results": results,
         "workloads": dict(Counter(status.state for status in plane.workloads.values())),
-        "cameras": dict(Counter(c.state for r in plane.reports.values() for c in r.cameras)),
+        "cameras": dict(Counter(phase_of(c) for r in plane.reports.values() for c in r.cameras)),
         "problems": problems,
     }
 

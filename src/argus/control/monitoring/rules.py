@@ -191,6 +191,15 @@ def _storage() -> tuple[Rule, ...]:
             "The spool is full, since the database has been away too long. Traces and detections go first.",
         ),
         Rule(
+            "ClipsLost",
+            "storage",
+            f"{increase('argus_clips_lost_total', '10m')} > 0",
+            "0s",
+            "warning",
+            "Clips of {{ $labels.workload }} are missing",
+            "`argus get events` says why of each: blobs have no room, a camera is gone, a worker was killed.",
+        ),
+        Rule(
             "StorageFailing",
             "storage",
             f"{series('argus_storage_failing')} == 1",

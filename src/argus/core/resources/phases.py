@@ -53,7 +53,7 @@ CAMERA_PHASES: Final[Mapping[CameraPhase, str]] = {
     "covered": "Something hides its view.",
     "moved": "It looks elsewhere.",
     "ended": "A recording, played to its end.",
-    "failed": "It was given up: what it names cannot be read.",
+    "failed": "It was given up: its `max_retries` are spent, or what it names cannot be read.",
     "unknown": "Nobody can say: its worker does not run, or does not answer.",
 }
 JOB_PHASES: Final[Mapping[JobPhase, str]] = {

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import msgspec
 
+from argus.storage.records import Attachment
+from argus.storage.results.rows import Row
+
 
 class Entry(msgspec.Struct, omit_defaults=True):
     """One transaction; filled while it runs, and numbered when it ends."""
@@ -24,6 +27,8 @@ class Entry(msgspec.Struct, omit_defaults=True):
     """By kind (`event`, `alert`, `track`): `seq` and body of each."""
     attached: list[tuple[str, str | None, str | None, int]] = msgspec.field(default_factory=list)
     """Event, picture, clip and time in microseconds."""
+    noted: dict[str, str] = msgspec.field(default_factory=dict)
+    """By event of those: what is said of its clip."""
     runs: list[str] = msgspec.field(default_factory=list)
     """Bodies."""
     removed: dict[str, list[str]] = msgspec.field(default_factory=dict)
@@ -32,6 +37,26 @@ class Entry(msgspec.Struct, omit_defaults=True):
     """Events whose attachments are gone."""
     forgotten: tuple[str, str | None] | None = None
     """A job of which nothing is left, or one of its runs."""
+
+    def attach(self, attachment: Attachment, at_us: int) -> None:
+        """Note what has come to be for an event."""
+        self.attached.append((attachment.event, attachment.snapshot, attachment.clip, at_us))
+        if attachment.clip_note is not None:
+            self.noted[attachment.event] = attachment.clip_note
+
+    @property
+    def attachments(self) -> list[Row]:
+        """Those as rows of their table."""
+        return [
+            {
+                "event": event,
+                "snapshot": snapshot,
+                "clip": clip,
+                "at_us": at_us,
+                "clip_note": self.noted.get(event),
+            }
+            for event, snapshot, clip, at_us in self.attached
+        ]
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -213,30 +213,22 @@ class Folding:
     def _attachment(self, record: Attachment) -> None:
         _expect_keys(record)
         old = self._attachments.get(record.event)
-        merged = Attachment(
-            event=record.event,
-            snapshot=record.snapshot or (old.snapshot if old else None),
-            clip=record.clip or (old.clip if old else None),
-        )
+        merged = replace(record, **_shown(record, old))
         self._attachments[record.event] = merged
         if merged != old:
             self.attachments[record.event] = merged
         event = self._events.get(record.event)
         if event is not None:
-            self._put(_attached(event, record))
+            self._put(replace(event, **_shown(record, event)))
         for id_ in self._alerts_of.get(record.event, ()):
-            self._put(_attached(self._alerts[id_], record))
+            alert = self._alerts[id_]
+            self._put(replace(alert, **_shown(record, alert)))
         track = self._tracks.get(record.event)
         if track is not None:
             self._put(replace(track, snapshot=record.snapshot or track.snapshot))
 
     def _pictured(self, record: Pictured, old: Pictured | None, group: str) -> Pictured:
-        attached = self._attachments.get(group)
-        return replace(
-            record,
-            snapshot=record.snapshot or (old and old.snapshot) or (attached and attached.snapshot) or None,
-            clip=record.clip or (old and old.clip) or (attached and attached.clip) or None,
-        )
+        return replace(record, **_shown(record, old, self._attachments.get(group)))
 
     def _seen(self, group: str) -> Seen | None:
         event = self._events.get(group)
@@ -269,14 +261,22 @@ class Folding:
                 self._tracks[record.id] = record
 
 
-def _attached(record: Pictured, attachment: Attachment) -> Pictured:
-    return replace(
-        record, snapshot=attachment.snapshot or record.snapshot, clip=attachment.clip or record.clip
-    )
+def _shown(*ones: EventRecord | AlertRecord | Attachment | None) -> dict[str, str | None]:
+    """Return the picture, and the clip with its note, of the first that has one.
+
+    A note without a clip says that there is none, and counts where nobody has one.
+    """
+    there = [one for one in ones if one is not None]
+    clipped = [one for one in there if one.clip] or [one for one in there if one.clip_note]
+    return {
+        "snapshot": next((one.snapshot for one in there if one.snapshot), None),
+        "clip": clipped[0].clip if clipped else None,
+        "clip_note": clipped[0].clip_note if clipped else None,
+    }
 
 
 def _expect_keys(record: Attachment) -> None:
-    for name in ("event", "snapshot", "clip"):
+    for name in ("event", "snapshot", "clip", "clip_note"):
         value = getattr(record, name)
         if (value is None and name != "event") or (isinstance(value, str) and possible((value,))):
             continue

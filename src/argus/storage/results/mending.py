@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from argus.storage.results import journal
 from argus.storage.results.migrating import upgrade
 from argus.storage.results.replaying import again, changing, reach_in, reach_of, replay, set_lineage
+from argus.storage.results.room import is_full, why_not
 from argus.storage.results.salvage import salvage
 
 _KEPT: Final = 3
@@ -84,8 +85,9 @@ def mend(path: Path, opened: tuple[int, int] | None, damage: str) -> str:
         done = _made(path, new, salvaging=there is not None)
         _number_on(new)
         _sync(new)
-    except (sqlite3.Error, SQLAlchemyError) as error:
-        raise OSError(f"a good file cannot be made: {error}") from error
+    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+        _remove(new)  # it holds room that others may need
+        raise OSError(why_not("a good file cannot be made", error, _room_for(path))) from error
     aside = _put_aside(path) if there is not None else None
     _remove_beside(new)
     new.replace(path)
@@ -157,9 +159,10 @@ def _made(path: Path, new: Path, *, salvaging: bool) -> _Made:
     if not salvaging:
         return _Made(replayed.done, missing, 0)
     last = reach_in(path)
-    if last is not None and last.lineage == before.lineage:
+    of_journal = last is not None and last.lineage == before.lineage
+    if last is not None and of_journal:
         missing += max(0, last.number - replayed.reach.number)
-    if last is not None and not missing:
+    if of_journal and not missing:
         return _Made(replayed.done, 0, salvage(path, new, newer_than=None))
     saved = salvage(path, new, newer_than=before.seq if missing else replayed.reach.seq)
     with changing(new) as connection:  # what the journal has counts, whatever was read
@@ -175,18 +178,30 @@ def _reindexed(path: Path, damage: str) -> str:
                 return ""
             connection.execute("REINDEX")
     except sqlite3.Error as error:
-        raise OSError(f"its indexes cannot be made anew: {error}") from error
+        raise OSError(why_not("its indexes cannot be made anew", error, _room_for(path))) from error
     return f"{path.name}: indexes did not agree with their rows ({damage}) and were made anew"
 
 
 def is_good(path: Path) -> str:
-    """Return what is wrong with a database that nobody writes to; empty: nothing."""
+    """Return what is wrong with a database that nobody writes to; empty: nothing.
+
+    Raises:
+        OSError: it cannot be looked at, for want of room.
+    """
     try:
         with closing(_connect(path)) as connection:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
+        if is_full(error):
+            raise OSError(why_not("it cannot be looked at", error, _room_for(path))) from error
         return str(error)
     return "" if found is not None and found[0] == "ok" else str(found and found[0])
+
+
+def _room_for(path: Path) -> int:
+    """Return how many bytes a good file takes beside a damaged one, about, while it is made."""
+    there = [found.stat().st_size for found in (path, copy_of(path)) if found.exists()]
+    return max(there, default=0) + 2 * journal.bytes_of(path)
 
 
 def _is_sound(path: Path) -> bool:

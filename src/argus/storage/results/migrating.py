@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from argus.storage.protocol import ResultsTooNew
 
-VERSIONS: Final = ("0001", "0002")
+VERSIONS: Final = ("0001", "0002", "0003")
 """All that this Argus knows, the newest last."""
 VERSION_TABLE: Final = "argus_results_version"
 _FOLDER: Final = Path(__file__).parent / "migrations"

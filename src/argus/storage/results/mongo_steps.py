@@ -41,7 +41,12 @@ async def known_of(database: AsyncDatabase[Document], needs: Needs) -> Known:
     for portion in portions(needs.groups | needs.tracks):
         for one in await database[ATTACHMENTS].find({"_id": {"$in": portion}}).to_list():
             id_ = one["_id"]
-            known.attachments[id_] = Attachment(event=id_, snapshot=one.get("snapshot"), clip=one.get("clip"))
+            known.attachments[id_] = Attachment(
+                event=id_,
+                snapshot=one.get("snapshot"),
+                clip=one.get("clip"),
+                clip_note=one.get("clip_note"),
+            )
     return known
 
 
@@ -54,7 +59,10 @@ def documents_of(folding: Folding, changed: Iterable[Changed], prepared: Prepare
     if folding.attachments:
         now = microseconds(datetime.now(UTC))
         documents[ATTACHMENTS] = [
-            document_of({"snapshot": one.snapshot, "clip": one.clip, "at_us": now}, one.event)
+            document_of(
+                {"snapshot": one.snapshot, "clip": one.clip, "clip_note": one.clip_note, "at_us": now},
+                one.event,
+            )
             for one in folding.attachments.values()
         ]
     if prepared is not None and prepared.detections:

@@ -28,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from argus.storage.records import AlertRecord, EventRecord, Run, TrackRecord
@@ -156,17 +156,23 @@ def changing(path: Path, patience_s: float = 30.0) -> Iterator[Connection]:
 
 
 def _do(connection: Connection, entry: Entry) -> bool:
-    """Do one entry, or nothing of it; return whether it could be done."""
+    """Do one entry, or nothing of it; return whether it could be done.
+
+    Raises:
+        OperationalError: nothing can be done in this database now.
+    """
     connection.exec_driver_sql("SAVEPOINT entry")
+    done = True
     try:
         _apply(connection, entry)
     except (DBAPIError, msgspec.MsgspecError, ValueError, LookupError) as error:
+        if isinstance(error, OperationalError):  # a disk that is full, say: no fault of the entry
+            raise
+        done = False
         connection.exec_driver_sql("ROLLBACK TO entry")
         structlog.get_logger().error("results.entry_unusable", number=entry.number, error=str(error))
-        return False
-    finally:
-        connection.exec_driver_sql("RELEASE entry")
-    return True
+    connection.exec_driver_sql("RELEASE entry")
+    return done
 
 
 def _apply(connection: Connection, entry: Entry) -> None:
@@ -175,9 +181,7 @@ def _apply(connection: Connection, entry: Entry) -> None:
         rows = [changed_row(record_of(record, body, seq)) | {"n": seq} for seq, body in found]
         connection.execute(_KEEPING[kind], rows)
     if entry.attached:
-        names = tables.attachments.c.keys()
-        rows = [dict(zip(names, one, strict=True)) for one in entry.attached]
-        connection.execute(_ATTACHING, rows)
+        connection.execute(_ATTACHING, entry.attachments)
     if entry.runs:
         connection.execute(_RUNNING, [run_row(record_of(Run, body)) for body in entry.runs])
     for kind, ids in entry.removed.items():

@@ -235,11 +235,9 @@ class SqlResults(Listing):
             await self._upsert(transaction, tables.BY_KIND[kind], found)
             transaction.entry.kept[kind] = [(row["seq"], row["body"]) for row in found]
         now = microseconds(datetime.now().astimezone())
-        attached = [(one.event, one.snapshot, one.clip, now) for one in folding.attachments.values()]
-        names = tables.attachments.c.keys()
-        attachments = [dict(zip(names, one, strict=True)) for one in attached]
-        await self._upsert(transaction, tables.attachments, attachments)
-        transaction.entry.attached += attached
+        for one in folding.attachments.values():
+            transaction.entry.attach(one, now)
+        await self._upsert(transaction, tables.attachments, transaction.entry.attachments)
         if changed:
             state = update(tables.state).where(SEQ).values(value=changed[-1].seq)
             await transaction.connection.execute(state)

@@ -60,7 +60,9 @@ async def known_of(connection: AsyncConnection, needs: Needs) -> Known:
     for portion in portions(needs.groups | tracks):
         table = tables.attachments
         for row in await connection.execute(select(table).where(table.c.event.in_(portion))):
-            known.attachments[row.event] = Attachment(event=row.event, snapshot=row.snapshot, clip=row.clip)
+            known.attachments[row.event] = Attachment(
+                event=row.event, snapshot=row.snapshot, clip=row.clip, clip_note=row.clip_note
+            )
     return known
 
 

@@ -102,6 +102,7 @@ attachments: Final = Table(
     Column("snapshot", _TEXT),
     Column("clip", _TEXT),
     Column("at_us", BigInteger, nullable=False),
+    Column("clip_note", _TEXT),
 )
 """What has come to be for an event, which may arrive later. Goes when the event goes."""
 

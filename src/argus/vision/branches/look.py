@@ -15,9 +15,10 @@ import numpy as np
 from argus.core.detections import Detections
 from argus.core.frame import Frame
 from argus.core.geometry import iou_matrix
+from argus.vision.branches.asking import Answer, Named, Request
 from argus.vision.branches.choosing import Candidate
 from argus.vision.branches.finding import Box, Finding
-from argus.vision.branches.lane import Answer, Lane, Named, Request
+from argus.vision.branches.lane import Lane
 from argus.vision.branches.plan import Branch
 
 MOST_BELOW = 32
@@ -87,6 +88,7 @@ class Look:
             branch.spec.margin,
             lambda answer: self._answered(branch, xyxy, place, answer),
             lambda: not self.cancelled,
+            branch,
         )
 
     def _answered(self, branch: Branch, xyxy: Box | None, place: Place, answer: Answer | None) -> None:

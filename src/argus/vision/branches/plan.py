@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from argus.core.detections import Detections
 from argus.core.errors import ArgusError, SpecError, did_you_mean
+from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import BranchSpec
 from argus.vision.branches.lane import Lane
 from argus.vision.branches.lanes import BranchLanes
-
-_HINT = "name a classifier, a detector or an embedder that looks at single pictures"
+from argus.vision.branches.sharing import Wanted
 
 
 @dataclass(eq=False, slots=True)
@@ -25,11 +25,15 @@ class Branch:
     path: str
     """Its name, after those of the branches above it: `plate/text`."""
     spec: BranchSpec
-    lane: Lane
-    children: tuple[Branch, ...]
-    _labels: tuple[str, ...] | None = field(default=None, init=False)
-    _wanted: NDArray[np.bool_] | None = field(default=None, init=False)
-    """(C,) which of `_labels` are looked at; None: all."""
+    camera: str
+    pipeline: str
+    """Whose it is; empty for who has no engine."""
+    lane: Lane = field(init=False)
+    """Its model, which may come to be another than the spec's; set by the lane."""
+    children: tuple[Branch, ...] = field(default=(), init=False)
+    _known: tuple[tuple[str, ...] | None, NDArray[np.bool_] | None] = field(default=(None, None), init=False)
+    """Labels, and (C,) which of them are looked at; None: all. Taken and replaced as one: while the model
+    above is changed, two threads may come with the labels of two."""
 
     def __iter__(self) -> Iterator[Branch]:
         """Yield itself and all below it, each before those below."""
@@ -49,41 +53,81 @@ class Branch:
             detections: What was found.
             clipped: (N, 4) its boxes, clipped to the picture.
         """
-        if detections.labels is not self._labels:
-            self._learn(detections.labels)
+        labels, wanted = self._known
+        if detections.labels is not labels:
+            wanted = self._learn(detections.labels, labels, wanted)
         keep = (clipped[:, 2:] - clipped[:, :2]).min(axis=1, initial=np.inf) >= self.spec.min_size
         if self.spec.min_confidence > 0:
             keep &= detections.confidence >= self.spec.min_confidence
-        if self._wanted is not None:
-            keep &= self._wanted[detections.class_id]
+        if wanted is not None:
+            keep &= wanted[detections.class_id]
         rows: NDArray[np.intp] = keep.nonzero()[0]
         return rows
 
-    def _learn(self, labels: tuple[str, ...]) -> None:
-        if labels != self._labels and self.spec.classes is not None:
-            self._wanted = np.array([label in self.spec.classes for label in labels], np.bool_)
-            if labels and not self._wanted.any():
+    def expect_fits(self, lane: Lane) -> None:
+        """Raise `SpecError` where those below could look at nothing that a model finds."""
+        if self.spec.branches and lane.task == "embed":
+            raise SpecError(
+                f"branch {self.path}: {lane.name} is an embedder, which names nothing that branches could "
+                "look at: put them beside it"
+            )
+        for child in self.spec.branches:
+            for name in child.classes or ():
+                if lane.labels and name not in lane.labels:
+                    raise SpecError(
+                        f"branch {self.path}/{child.title}: {lane.name} knows no class {name!r}"
+                        f"{did_you_mean(name, lane.labels)}"
+                    )
+
+    def _learn(
+        self, labels: tuple[str, ...], known: tuple[str, ...] | None, wanted: NDArray[np.bool_] | None
+    ) -> NDArray[np.bool_] | None:
+        if labels != known and self.spec.classes is not None:
+            wanted = np.array([label in self.spec.classes for label in labels], np.bool_)
+            if labels and not wanted.any():
                 structlog.get_logger().warning(
                     "branch.no_such_class",
                     branch=self.path,
                     classes=list(self.spec.classes),
                     consequence="nothing that the pipeline's model finds is looked at by this branch",
                 )
-        self._labels = labels
+        self._known = labels, wanted
+        return wanted
 
 
-def open_branches(specs: Sequence[BranchSpec], lanes: BranchLanes) -> tuple[Branch, ...]:
-    """Return the branches, their models open; `close_branches` gives them back.
+def open_branches(
+    specs: Sequence[BranchSpec], lanes: BranchLanes, camera: str = "", pipeline: str = ""
+) -> tuple[Branch, ...]:
+    """Return the branches of a camera's pipeline, their models open; `close_branches` gives them back.
 
     Raises:
         SpecError: names the branch whose model cannot be had, or that cannot do what it is asked to.
     """
-    opened: list[Lane] = []
+    opened: list[Branch] = []
+
+    def open_all(specs: Sequence[BranchSpec], above: str) -> tuple[Branch, ...]:
+        titles = [spec.title for spec in specs]
+        for title in titles:
+            if titles.count(title) > 1:
+                raise SpecError(f"two branches are called {above + title!r}: give one of them a `name`")
+        return tuple(open_one(spec, above + spec.title) for spec in specs)
+
+    def open_one(spec: BranchSpec, path: str) -> Branch:
+        branch = Branch(path, spec, camera, pipeline)
+        try:
+            lanes.attach(branch, Wanted(_model(spec)))
+        except ArgusError as error:
+            raise SpecError(f"branch {path}: {error}") from error
+        opened.append(branch)
+        branch.expect_fits(branch.lane)
+        branch.children = open_all(spec.branches, f"{path}/")
+        return branch
+
     try:
-        return _open(specs, lanes, "", opened)
+        return open_all(specs, "")
     except BaseException:
-        for lane in opened:
-            lanes.release(lane)
+        for branch in opened:
+            lanes.release(branch)
         raise
 
 
@@ -91,38 +135,25 @@ def close_branches(branches: Sequence[Branch], lanes: BranchLanes) -> None:
     """Give the models back."""
     for branch in branches:
         for one in branch:
-            lanes.release(one.lane)
+            lanes.release(one)
 
 
-def _open(
-    specs: Sequence[BranchSpec], lanes: BranchLanes, above: str, opened: list[Lane]
-) -> tuple[Branch, ...]:
-    titles = [spec.title for spec in specs]
-    for title in titles:
-        if titles.count(title) > 1:
-            raise SpecError(f"two branches are called {above + title!r}: give one of them a `name`")
-    return tuple(_open_one(spec, lanes, above + spec.title, opened) for spec in specs)
+def but_models(specs: Sequence[BranchSpec]) -> tuple[BranchSpec, ...]:
+    """Return the same branches without their models: equal for two trees that differ in nothing else."""
+    return tuple(
+        spec.model_copy(update={"model": "", "name": spec.title, "branches": but_models(spec.branches)})
+        for spec in specs
+    )
 
 
-def _open_one(spec: BranchSpec, lanes: BranchLanes, path: str, opened: list[Lane]) -> Branch:
-    address = spec.model if isinstance(spec.model, str) else spec.model.path
-    if address == "builtin:motion":
-        raise SpecError(f"branch {path}: builtin:motion compares the frames of one camera: {_HINT}")
-    try:
-        lane = lanes.acquire(spec.model)
-    except ArgusError as error:
-        raise SpecError(f"branch {path}: {error}") from error
-    opened.append(lane)
-    if spec.branches and lane.task == "embed":
-        raise SpecError(
-            f"branch {path}: {lane.name} is an embedder, which names nothing that branches could look at: "
-            "put them beside it"
-        )
-    for child in spec.branches:
-        for name in child.classes or ():
-            if lane.labels and name not in lane.labels:
-                raise SpecError(
-                    f"branch {path}/{child.title}: {lane.name} knows no class {name!r}"
-                    f"{did_you_mean(name, lane.labels)}"
-                )
-    return Branch(path, spec, lane, _open(spec.branches, lanes, f"{path}/", opened))
+def models_by_path(specs: Sequence[BranchSpec], above: str = "") -> dict[str, ModelSpec]:
+    """Return the model of each branch, by its path."""
+    models: dict[str, ModelSpec] = {}
+    for spec in specs:
+        path = above + spec.title
+        models |= {path: _model(spec), **models_by_path(spec.branches, f"{path}/")}
+    return models
+
+
+def _model(spec: BranchSpec) -> ModelSpec:
+    return ModelSpec(path=spec.model) if isinstance(spec.model, str) else spec.model

@@ -73,7 +73,9 @@ class Branches:
     detection of the frame; live, to the detection of the next frame that overlaps it most.
     """
 
-    def __init__(self, specs: Sequence[BranchSpec], lanes: BranchLanes, camera: str, *, wait: bool) -> None:
+    def __init__(
+        self, specs: Sequence[BranchSpec], lanes: BranchLanes, camera: str, *, wait: bool, pipeline: str = ""
+    ) -> None:
         """Open what is not open yet.
 
         Args:
@@ -81,6 +83,7 @@ class Branches:
             lanes: The models, shared with other pipelines.
             camera: Whose turn it is at the models goes by this name.
             wait: True for recordings, False for live cameras.
+            pipeline: Whose they are, where a model that changes is told.
 
         Raises:
             SpecError: names the branch whose model cannot be had, or that cannot do what it is asked to.
@@ -88,7 +91,7 @@ class Branches:
         self.camera = camera
         self._lanes = lanes
         self._wait = wait
-        self._roots = tuple(_Root(branch) for branch in open_branches(specs, lanes))
+        self._roots = tuple(_Root(branch) for branch in open_branches(specs, lanes, camera, pipeline))
         self._memory = Memory([root.branch.path for root in self._roots])
         self._now_s = 0.0
         self._steps = 0

@@ -53,7 +53,7 @@ def make_member(
     live = camera.health is not None
     branches = None
     if spec.branches:
-        branches = Branches(spec.branches, branch_lanes, camera.name, wait=not live)
+        branches = Branches(spec.branches, branch_lanes, camera.name, wait=not live, pipeline=name)
     crop = spec.crop
     feed = Feed(
         name,

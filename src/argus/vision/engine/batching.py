@@ -46,8 +46,7 @@ class Batching:
             self._partial_since_s = None
             return None
         if waiting >= min(self.size, sources):
-            self._partial_since_s = None
-            return 0.0
+            return self.full()
         if flying:
             return None
         if self._partial_since_s is None:
@@ -57,6 +56,11 @@ class Batching:
         left_s = self._partial_since_s + patience_s - now_s
         if left_s > 0:
             return left_s
+        self._partial_since_s = None
+        return 0.0
+
+    def full(self) -> float:
+        """Hear that enough frames wait for a whole batch; return 0, for it goes now."""
         self._partial_since_s = None
         return 0.0
 

@@ -16,6 +16,7 @@ import structlog
 from argus.core.errors import SourceError
 from argus.core.frame import Frame
 from argus.core.resources.camera import CameraSpec
+from argus.core.urls import mask_urls
 from argus.vision.engine.feed import Feed
 from argus.vision.engine.notices import Notice, Tell
 from argus.vision.health import HealthMonitor
@@ -65,10 +66,15 @@ class EngineCamera:
         self.decoded = 0
         self.corrupted = 0
         self.error: SourceError | None = None
+        """What broke it off last; None while it is open, and after a recording was played to its end."""
         self.over = threading.Event()
         """Set when no frame will come any more."""
+        self.ended_s = 0.0
+        """Since when that is so, by the clock."""
         self.opened = threading.Event()
         """Set when the first opening has succeeded or failed for good."""
+        self._failures = 0
+        self._decoded_before = 0
         self._shift_index = 0
         self._after = after
         self._feeds: tuple[Feed, ...] = ()
@@ -82,6 +88,22 @@ class EngineCamera:
     def feeds(self) -> tuple[Feed, ...]:
         """Those of its pipelines."""
         return self._feeds
+
+    @property
+    def given_up(self) -> bool:
+        """True where no frame will come any more, though it is no recording that was played to its end."""
+        return self.over.is_set() and self.error is not None
+
+    @property
+    def retries(self) -> int:
+        """How often it was called again since its last picture, in vain."""
+        return max(0, self._failures - 1) if self.decoded == self._decoded_before else 0
+
+    @property
+    def why_given_up(self) -> str:
+        """What is said of a camera that was given up: after how many attempts, and why."""
+        tried = f" after {self.retries} {'retry' if self.retries == 1 else 'retries'}" if self.retries else ""
+        return f"given up{tried}: {mask_urls(str(self.error))}"
 
     @property
     def fps(self) -> float | None:
@@ -159,6 +181,9 @@ class EngineCamera:
 
     def disconnected(self, error: SourceError, retry_in_s: float | None) -> None:
         """Hear that the stream broke off."""
+        if self.decoded != self._decoded_before:
+            self._decoded_before, self._failures = self.decoded, 0
+        self._failures += 1
         self.error = error
         if self.health is not None:
             self.health.disconnected(self._clock(), datetime.now(UTC), str(error))
@@ -166,7 +191,7 @@ class EngineCamera:
 
     def ended(self, error: SourceError | None) -> None:
         """Hear that no frame will come any more."""
-        self.error = error
+        self.error, self.ended_s = error, self._clock()
         if error is None and self.health is not None:
             # A recording that was played to its end: it is neither lost nor ill any more.
             self._tell_open(self.health.finish())
@@ -183,6 +208,12 @@ class EngineCamera:
         if self.health is not None and not (self.over.is_set() and self.error is None):
             self.health.tick(self._clock(), datetime.now(UTC))
             self.speak()
+
+    def while_given_up(self, do: Callable[[str], None]) -> None:
+        """Do something about it, told why, if it was given up: it is not opened again meanwhile."""
+        with self._attached:
+            if self.given_up:
+                do(f"camera {self.name} was {self.why_given_up}")
 
     def finish(self) -> None:
         """Tell the end of what is still open, and keep no recording waiting."""

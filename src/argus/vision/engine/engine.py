@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from argus.core.errors import SpecError
@@ -33,6 +32,7 @@ from argus.vision.engine.status import EngineStatus
 from argus.vision.engine.swapping import swap_model
 from argus.vision.engine.tracing import Traces
 from argus.vision.engine.waiting import all_over
+from argus.vision.models.load import AnyModel, load_model
 from argus.vision.models.protocols import Detector
 from argus.vision.sources.hub import Hub, open_by_options
 from argus.vision.sources.shared import SharedStream
@@ -59,6 +59,7 @@ class Engine:
         model: ModelSpec | None = None,
         open_source: Open = open_by_options,
         open_model: OpenModel = open_detector,
+        open_branch_model: Callable[[ModelSpec], AnyModel] = load_model,
         one_thread: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -68,7 +69,8 @@ class Engine:
             tell: Hears notices.
             model: Looks for pipelines that name none.
             open_source: Opens an address.
-            open_model: Opens a model.
+            open_model: Opens a model that looks at frames.
+            open_branch_model: Opens a model that looks at crops.
             one_thread: True lets the thread of a recording turn the model's loop too, which is cheaper by
                 0.3 ms a frame where there is one recording; a model that fails is not opened again then.
             clock: Monotonic seconds.
@@ -76,7 +78,6 @@ class Engine:
         self.hub = Hub(open_source, clock=clock)
         self.cameras: dict[str, EngineCamera] = {}
         self.members: dict[str, Member] = {}
-        self.branch_lanes = BranchLanes()
         self._model = model or _DEFAULT
         self.tell = unharmed(tell)
         """Passes a notice on."""
@@ -92,15 +93,15 @@ class Engine:
         """What is kept of the cameras' packets, for clips."""
         self._pipelines = Pipelines(self, run, clock)
         self.overseer = Overseer(self, clock)
-        self.lanes = Lanes(open_model, self.overseer.lane_failed, turned=one_thread, clock=clock)
+        failed = self.overseer.lane_failed
+        self.lanes = Lanes(open_model, failed, turned=one_thread, clock=clock)
+        self.branch_lanes = BranchLanes(open_branch_model, failed if self.replaces else None)
 
     def __enter__(self) -> Self:
         """Return itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         """Close."""
         self.close()
 
@@ -225,15 +226,13 @@ class Engine:
         self.traces.set(name, None)
 
     def swap_model(self, before: str | ModelSpec, after: str | ModelSpec) -> tuple[str, ...]:
-        """Let another model look for all pipelines that a model looks for, from their next frame on.
+        """Return the pipelines for which, or for whose branches, another model looks from now on.
 
-        The new one is opened and warmed up beside the old; where that fails, nothing has changed.
-
-        Returns:
-            The pipelines concerned.
+        It is opened and warmed up beside the one that looked; where that fails, nothing has changed.
 
         Raises:
-            UnknownName: no pipeline is looked at by such a model.
+            UnknownName: no pipeline and no branch is looked at by such a model.
+            SpecError: the new one does not fit a branch.
             ModelError: the new one cannot be opened.
         """
         return swap_model(self, before, after)

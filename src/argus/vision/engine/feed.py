@@ -88,7 +88,9 @@ class Feed:
         self._patient = patient
         self._clock = clock
         self._counts = FrameCounts()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._ended = threading.Condition(self._lock)
         self._taker: Taker | None = None
         self._holder: Taker | None = None
         self._flying = 0
@@ -99,7 +101,7 @@ class Feed:
     @property
     def counts(self) -> FrameCounts:
         """What became of the frames so far; a copy."""
-        with self._changed:
+        with self._lock:
             return self._counts.copy()
 
     @property
@@ -115,7 +117,7 @@ class Feed:
     @property
     def over(self) -> bool:
         """True when no frame waits, none is being looked at, and none will come."""
-        with self._changed:
+        with self._lock:
             return self._is_over()
 
     @property
@@ -131,34 +133,34 @@ class Feed:
     def wait_over(self, timeout_s: float) -> bool:
         """Wait until `over`; return whether it is."""
         until = time.monotonic() + timeout_s
-        with self._changed:
+        with self._lock:
             while not self._is_over():
                 left_s = until - time.monotonic()
                 if left_s <= 0:
                     return False
-                self._changed.wait(left_s)
+                self._ended.wait(left_s)
             return True
 
     def set_fps(self, fps: float | None) -> None:
         """Change the rate, from the next frame on."""
-        with self._changed:
+        with self._lock:
             self._rate = Rate(fps)
 
     def set_max_age(self, max_age_s: float | None) -> None:
         """Change the freshness budget, from the next frame on."""
-        with self._changed:
+        with self._lock:
             self._max_age_s = max_age_s
 
     def move(self, taker: Taker | None) -> None:
         """Let another lane take the frames, once the one before has finished what it took."""
-        with self._changed:
+        with self._lock:
             self._taker = taker
         if taker is not None:
             taker.notify()
 
     def offer(self, frame: Frame) -> None:
         """Take a frame of the camera, in order; from one thread."""
-        with self._changed:
+        with self._lock:
             if self._closed:
                 return
             if not self._rate.takes(frame.time_s):
@@ -174,31 +176,32 @@ class Feed:
             passes = self.gate is None or self.gate.passes(frame, frame.time_s if self._patient else now_s)
         except Exception:  # noqa: BLE001 - a picture that cannot be cut or compared is no harm to the others
             self._log.exception("frame.not_looked_at", pipeline=self.name)
-            with self._changed:
+            with self._lock:
                 self._counts.corrupt += 1
             return
         if not passes:
-            with self._changed:
+            with self._lock:
                 self._counts.gated += 1
             return
         self._put(Waiting(frame, now_s if frame.received_s is None else frame.received_s))
 
     def corrupt(self, count: int) -> None:
         """Count frames that could not be decoded."""
-        with self._changed:
+        with self._lock:
             if not self._closed:
                 self._counts.decoded += count
                 self._counts.corrupt += count
 
     def take(self, taker: Taker) -> Taken | None:
         """Give the next frame that is young enough, if it is this lane's turn."""
-        with self._changed:
+        with self._lock:
             if taker is not self._taker or (self._flying and self._holder is not taker):
                 return None
             now_s = self._clock()
             while (item := self._box.take()) is not None:
-                if self._patient:
-                    self._changed.notify_all()
+                # Not for each frame: to wake a decode thread for one costs more than the frame's account.
+                if len(self._box) <= self._box.capacity // 2:
+                    self._room.notify_all()
                 if self._max_age_s is not None and now_s - item.born_s > self._max_age_s:
                     self._counts.dropped_stale += 1
                     continue
@@ -208,7 +211,7 @@ class Feed:
 
     def end(self, taken: Taken, fate: Fate) -> None:
         """Note what became of a frame that was taken."""
-        with self._changed:
+        with self._lock:
             self._counts.end(fate)
             waits = self._landed()
         if waits is not None:
@@ -216,7 +219,7 @@ class Feed:
 
     def put_back(self, taken: Taken) -> None:
         """Take a frame back that its lane could not look at; it waits again unless a newer one does."""
-        with self._changed:
+        with self._lock:
             if self._closed or not self._box.put_back(Waiting(taken.frame, taken.born_s)):
                 self._counts.dropped_stale += 1
             waits = self._landed()
@@ -225,32 +228,33 @@ class Feed:
 
     def resume(self) -> None:
         """Hear that frames will be offered again."""
-        with self._changed:
+        with self._lock:
             self._complete = False
 
     def complete(self) -> None:
         """Hear that no further frame will be offered."""
-        with self._changed:
+        with self._lock:
             self._complete = True
-            self._changed.notify_all()
+            self._ended.notify_all()
             taker = self._taker
         if taker is not None:
             taker.notify()
 
     def close(self) -> None:
         """Take nothing more and let go what waits; what a lane has taken it still finishes. Idempotent."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._counts.dropped_stale += self._box.empty()
-            self._changed.notify_all()
+            self._room.notify_all()
+            self._ended.notify_all()
             taker = self._taker
         if taker is not None:
             taker.notify()
 
     def _put(self, item: Waiting) -> None:
-        with self._changed:
+        with self._lock:
             while self._patient and self._box.full and not self._closed:
-                self._changed.wait()
+                self._room.wait()
             if self._closed:
                 self._counts.dropped_stale += 1
                 return
@@ -269,5 +273,6 @@ class Feed:
         self._flying -= 1
         waits = self._taker if not self._flying and self._holder is not self._taker else None
         self._holder = self._holder if self._flying else None
-        self._changed.notify_all()
+        if self._is_over():
+            self._ended.notify_all()
         return waits

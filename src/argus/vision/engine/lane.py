@@ -237,7 +237,11 @@ class Lane:
 
     def _due(self, members: Sequence[Member]) -> float | None:
         """Return 0 where a batch shall go now; see `Batching.wait_s`."""
-        waiting = sum(m.feed.waiting for m in members)
+        waiting = 0
+        for member in members:
+            waiting += member.feed.waiting
+            if waiting >= self._batching.size:
+                return self._batching.full()
         age_s = min((m.max_age_s or _AGELESS for m in members), default=_AGELESS)
         room = sum(m.feed.room for m in members)
         return self._batching.wait_s(waiting, room, len(self._flying), self._clock(), age_s)

@@ -6,6 +6,7 @@ here ends this pipeline and no other.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
@@ -48,6 +49,15 @@ class HearsFailure(Listener, Protocol):
 
     def failed(self, error: Exception) -> None:
         """Hear it; once, before `finish`, or after where that failed itself."""
+        ...
+
+
+@runtime_checkable
+class HearsGivingUp(Listener, Protocol):
+    """A listener that is told when its camera is given up; else open events are told by `finish`."""
+
+    def given_up(self, ended: tuple[Event, ...]) -> None:
+        """Take the last state of events that ended with the last frame; results may come again."""
         ...
 
 
@@ -120,6 +130,8 @@ class Member:
         self._branches = branches
         self._clock = clock
         self._finished = False
+        self._broken_off: FrameResult | None = None
+        self._ending = threading.Lock()
         self._set_ladder()
 
     @property
@@ -184,11 +196,31 @@ class Member:
         """True when the last state of open events was told."""
         return self._finished
 
+    @property
+    def broken_off(self) -> bool:
+        """True where `break_off` was called since the last frame."""
+        return self.last is self._broken_off
+
+    def break_off(self, why: str) -> None:
+        """End open events with the last frame: its camera was given up. No lane may have a frame of it.
+
+        A listener that cannot hear of it is told of them by `finish`.
+        """
+        with self._ending:
+            self._broken_off = self.last
+            if self._finished or not isinstance(self.listener, HearsGivingUp):
+                return
+            try:
+                self.listener.given_up(self._pipeline.break_off(why))
+            except Exception as error:  # noqa: BLE001 - as above
+                self._fail(error)
+
     def finish(self) -> None:
         """Tell the last state of open events; once, when no lane has a frame of it any more."""
-        if self._finished:
-            return
-        self._finished = True
+        with self._ending:
+            if self._finished:
+                return
+            self._finished = True
         if self.comparison is not None:
             self.comparison.close()
         still_open = self._pipeline.finish()

@@ -7,6 +7,7 @@ from typing import Any
 
 from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import PipelineSpec
+from argus.vision.branches.sharing import Wanted
 from argus.vision.engine.ladder import Rung
 from argus.vision.models import load_detector, load_embedder
 from argus.vision.models.appearance import DetectorWithAppearance
@@ -50,10 +51,9 @@ def on_cpu(spec: ModelSpec) -> ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class LaneSpec:
+class LaneSpec(Wanted):
     """What looks at frames; equal specs share a lane."""
 
-    model: ModelSpec
     appearance: str | ModelSpec | None = None
     """A re-identification network that looks at every detection besides."""
     candidate: bool = False

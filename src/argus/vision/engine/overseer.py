@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -16,13 +18,14 @@ import structlog
 
 from argus.core.errors import ArgusError
 from argus.core.metrics import HistogramSnapshot
+from argus.vision.branches.lane import Lane as BranchLane
 from argus.vision.engine.accounting import FrameCounts
+from argus.vision.engine.camera import EngineCamera
 from argus.vision.engine.ladder import Load, Rung
-from argus.vision.engine.lane import Lane
 from argus.vision.engine.member import Member
 from argus.vision.engine.models import LaneSpec, model_at, on_cpu
 from argus.vision.engine.shadow import Shadow
-from argus.vision.engine.swapping import say_of
+from argus.vision.engine.swapping import AnyLane, kinds_of, say_of
 
 if TYPE_CHECKING:
     from argus.vision.engine.engine import Engine
@@ -46,7 +49,7 @@ class Overseer:
         self._windows: dict[int, tuple[float, FrameCounts, HistogramSnapshot]] = {}
         self._walking: set[str] = set()
         self._concluding: set[int] = set()
-        self._retries: list[tuple[float, Lane, int]] = []
+        self._retries: deque[tuple[float, AnyLane, int]] = deque()
         self._log = structlog.get_logger()
         self._threads = [
             threading.Thread(target=self._watch, name="argus-watch", daemon=True),
@@ -61,17 +64,22 @@ class Overseer:
         self._work.put(None)
         for thread in self._threads:
             thread.join()
+        for opened in self._engine.branch_lanes.all:
+            if opened.lane.failure is not None:
+                opened.lane.give_up()
 
-    def lane_failed(self, lane: Lane, error: ArgusError) -> None:
+    def lane_failed(self, lane: AnyLane, error: ArgusError) -> None:
         """Tell that a model failed, and see to it that another looks soon."""
-        say_of(self._engine, lane, "model.failed", str(error))
+        say_of(self._engine, lane.members, "model.failed", str(error))
         for member in lane.members:
             if isinstance(member, Shadow) and member.patient:
                 member.fail(error)
-        if self._engine.replaces:
+        if self._ending.is_set():
+            self._not_replaced(lane)
+        elif self._engine.replaces:
             self.replace(lane)
 
-    def replace(self, lane: Lane, attempt: int = 0) -> None:
+    def replace(self, lane: AnyLane, attempt: int = 0) -> None:
         """Open another model for those that a failed lane looked for, soon."""
         self._work.put(lambda: self._replace(lane, attempt))
 
@@ -93,25 +101,34 @@ class Overseer:
                 self._consider(member, now_s)
         engine.traces.tick()
         self._conclude()
-        due = [retry for retry in self._retries if retry[0] <= now_s]
-        self._retries = [retry for retry in self._retries if retry[0] > now_s]
-        for _, lane, attempt in due:
-            self.replace(lane, attempt)
+        for _ in range(len(self._retries)):
+            due_s, lane, attempt = self._retries.popleft()
+            if due_s <= now_s:
+                self.replace(lane, attempt)
+            else:
+                self._retries.append((due_s, lane, attempt))
 
     def _conclude(self) -> None:
-        """Finish the pipelines of cameras that were recordings and are over: what is open is told then."""
+        """Tell what is open of cameras, and recordings played as such, that are over.
+
+        The pipelines of a recording are finished; a camera that was given up may be called again.
+        """
         engine = self._engine
         for member in list(engine.members.values()):
             camera = engine.cameras.get(member.camera)
             if camera is None or camera.health is None or member.finished or id(member) in self._concluding:
                 continue
-            if camera.over.is_set() and camera.error is None and member.feed.over:
-                self._concluding.add(id(member))
-                self._work.put(partial(self._finish, member))
+            if not camera.over.is_set() or not member.feed.over or (camera.given_up and member.broken_off):
+                continue
+            self._concluding.add(id(member))
+            self._work.put(partial(self._end, member, camera))
 
-    def _finish(self, member: Member) -> None:
+    def _end(self, member: Member, camera: EngineCamera) -> None:
         try:
-            self._engine.conclude(member)
+            if camera.given_up:
+                camera.while_given_up(member.break_off)
+            elif camera.over.is_set():
+                self._engine.conclude(member)
         finally:
             self._concluding.discard(id(member))
 
@@ -165,27 +182,34 @@ class Overseer:
         finally:
             self._walking.discard(member.name)
 
-    def _replace(self, lane: Lane, attempt: int) -> None:
+    def _replace(self, lane: AnyLane, attempt: int) -> None:
         engine = self._engine
-        opened = next((o for o in engine.lanes.all if o.lane is lane), None)
-        members = lane.members
-        if opened is None or not members or self._ending.is_set():
+        found = [(lanes, o) for lanes in kinds_of(engine) for o in lanes.all if o.lane is lane]
+        if not found or not lane.members or self._ending.is_set():
             return
+        [(lanes, opened)] = found
         vanished = opened.spec.model.device not in {"auto", "cpu"}
         # First the same again, for what fails once may work; an accelerator that is gone has gone for good.
         model = on_cpu(opened.spec.model) if vanished else opened.spec.model
-        try:
-            other = engine.lanes.open(LaneSpec(model, opened.spec.appearance, opened.spec.candidate))
-        except ArgusError as error:
-            wait_s = min(_LONGEST_RETRY_S, 2.0**attempt)
-            self._log.warning("model.not_replaced", model=lane.name, error=str(error), retry_in_s=wait_s)
-            self._retries.append((self._clock() + wait_s, lane, attempt + 1))
-            return
-        engine.lanes.move(members, other)
-        for member in members:
-            if isinstance(member, Member):
-                message = f"{other.lane.description} in place of {lane.description}, which failed"
-                engine.tell(engine.facts.instant("model.swapped", member.camera, member.name, message))
+        with lanes.changing:
+            members = lane.members
+            try:
+                other = lanes.open(replace(opened.spec, model=model))
+            except ArgusError as error:
+                wait_s = min(_LONGEST_RETRY_S, 2.0**attempt)
+                self._log.warning("model.not_replaced", model=lane.name, error=str(error), retry_in_s=wait_s)
+                self._not_replaced(lane)
+                self._retries.append((self._clock() + wait_s, lane, attempt + 1))
+                return
+            lanes.move(members, other)
+        message = f"{other.lane.description} in place of {lane.description}, which failed"
+        say_of(engine, members, "model.swapped", message)
+
+    @staticmethod
+    def _not_replaced(lane: AnyLane) -> None:
+        """Let nobody wait for what a model of a branch would say; frames wait with their feeds."""
+        if isinstance(lane, BranchLane):
+            lane.give_up()
 
     def _labour(self) -> None:
         while (work := self._work.get()) is not None:

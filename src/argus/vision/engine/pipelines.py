@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from argus.core.errors import SpecError, UnknownName
 from argus.core.resources.pipeline import PipelineSpec
+from argus.vision.branches.plan import but_models
 from argus.vision.engine.assembly import make_member
 from argus.vision.engine.member import Listener, Member
 from argus.vision.engine.models import LaneSpec, spec_of
 from argus.vision.engine.shadow import Shadow
+from argus.vision.engine.swapping import change_models
 from argus.vision.models.protocols import Detector
 
 if TYPE_CHECKING:
@@ -80,15 +82,16 @@ class Pipelines:
         engine = self._engine
         with engine.changing:
             member = self.get(name)
-        kept = {"detect": None, "fps": None, "max_age": 1.0, "degrade": (), "camera": None}
+        kept = {"detect": None, "fps": None, "max_age": 1.0, "degrade": (), "camera": None, "branches": ()}
         same_camera = spec.camera in {None, member.camera}
         if (
             same_camera
             and member.error is None
             and member.spec.model_copy(update=kept) == spec.model_copy(update=kept)
+            and but_models(member.spec.branches) == but_models(spec.branches)
         ):
             look = member.look if spec.detect == member.spec.detect else engine.look_of(spec)
-            engine.lanes.attach(member, look)
+            change_models(engine, member, spec, look)
             member.respec(spec, look)
             engine.camera_lives.set_rate(member, spec.fps)
             self._cast_shadow(member)

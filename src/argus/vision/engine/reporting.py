@@ -6,6 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from argus.core.resources.camera import CameraState
+from argus.core.resources.phases import CameraPhase
+from argus.vision.branches.lane import Lane as BranchLane
+from argus.vision.branches.plan import Branch
+from argus.vision.branches.sharing import OpenLane, Wanted
 from argus.vision.engine.status import CameraStatus, EngineStatus, ModelStatus, PipelineStatus
 
 if TYPE_CHECKING:
@@ -45,17 +49,44 @@ def status_of(engine: Engine) -> EngineStatus:
             )
             for opened in lanes
         ),
+        branch_models=tuple(map(_branch_model, engine.branch_lanes.all)),
         threads_left=sum(stream.counts.left for stream in streams),
     )
 
 
+def camera_phase(camera: EngineCamera) -> tuple[CameraPhase, str]:
+    """Return how a camera is at a glance, and why it is so in words."""
+    state, reason = camera_status(camera)
+    if camera.over.is_set():
+        return "failed" if camera.given_up else "ended", reason
+    return state, reason
+
+
 def camera_status(camera: EngineCamera) -> tuple[CameraState, str]:
     """Return a camera's state, and why it is so in words."""
-    if camera.over.is_set() and camera.error is None:
+    if camera.given_up:
+        return "lost", camera.why_given_up
+    if camera.over.is_set():
         return "online", "a recording, played to its end"
     if camera.health is None:
         return "online", "a recording"
     return camera.health.state, camera.health.reason
+
+
+def _branch_model(opened: OpenLane[Wanted, BranchLane]) -> ModelStatus:
+    lane, stats = opened.lane, opened.lane.stats
+    inferences = stats.places // lane.batch
+    pipelines = [member.pipeline for member in lane.members if isinstance(member, Branch) and member.pipeline]
+    return ModelStatus(
+        name=opened.spec.model.path,
+        description=lane.description,
+        batch=lane.batch,
+        occupancy=stats.looked / inferences if inferences else 0.0,
+        inferences=inferences,
+        inference_ms=1000 * stats.busy_s / inferences if inferences else 0.0,
+        pipelines=tuple(dict.fromkeys(pipelines)),
+        failure=None if lane.failure is None else str(lane.failure),
+    )
 
 
 def _camera(engine: Engine, name: str, camera: EngineCamera) -> CameraStatus:
@@ -63,6 +94,8 @@ def _camera(engine: Engine, name: str, camera: EngineCamera) -> CameraStatus:
     health = camera.health
     state, reason = camera_status(camera)
     since_s = 0.0 if health is None else health.since_s
+    if camera.given_up and (health is None or health.state != state):
+        since_s = camera.ended_s
     return CameraStatus(
         name=name,
         state=state,
@@ -72,4 +105,6 @@ def _camera(engine: Engine, name: str, camera: EngineCamera) -> CameraStatus:
         corrupt=camera.corrupted,
         connections=stream.counts.connections,
         source=camera.spec.shown_url,
+        given_up=camera.given_up,
+        retries=camera.retries,
     )

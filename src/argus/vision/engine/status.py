@@ -24,6 +24,10 @@ class CameraStatus:
     connections: int
     source: str
     """Its address as it may be shown."""
+    given_up: bool = False
+    """True where it is not called again."""
+    retries: int = 0
+    """How often it was called again since its last picture, in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +47,30 @@ class PipelineStatus:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """One open model."""
+    """One open model, of pipelines or of their branches."""
 
     name: str
     description: str
     batch: int
     occupancy: float
-    """Frames per inference, mean."""
+    """Frames per inference, mean; crops, of a branch's."""
     inferences: int
     inference_ms: float
     pipelines: tuple[str, ...]
     failure: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as one JSON object."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "batch": self.batch,
+            "occupancy": round(self.occupancy, 3),
+            "inferences": self.inferences,
+            "inference_ms": round(self.inference_ms, 3),
+            "pipelines": list(self.pipelines),
+            "failure": self.failure,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,8 @@ class EngineStatus:
     cameras: tuple[CameraStatus, ...] = ()
     pipelines: tuple[PipelineStatus, ...] = ()
     models: tuple[ModelStatus, ...] = ()
+    branch_models: tuple[ModelStatus, ...] = ()
+    """A pipeline goes on without these: what they would have found is left out."""
     threads_left: int = 0
     """Threads left to themselves in calls that did not come back, over all cameras so far."""
     problems: tuple[str, ...] = field(default=())
@@ -80,6 +99,8 @@ class EngineStatus:
                     "decoded": c.decoded,
                     "corrupt": c.corrupt,
                     "connections": c.connections,
+                    "given_up": c.given_up,
+                    "retries": c.retries,
                 }
                 for c in self.cameras
             ],
@@ -95,19 +116,8 @@ class EngineStatus:
                 }
                 for p in self.pipelines
             ],
-            "models": [
-                {
-                    "name": m.name,
-                    "description": m.description,
-                    "batch": m.batch,
-                    "occupancy": round(m.occupancy, 3),
-                    "inferences": m.inferences,
-                    "inference_ms": round(m.inference_ms, 3),
-                    "pipelines": list(m.pipelines),
-                    "failure": m.failure,
-                }
-                for m in self.models
-            ],
+            "models": [model.to_json() for model in self.models],
+            "branch_models": [model.to_json() for model in self.branch_models],
             "threads_left": self.threads_left,
             "problems": list(self.problems),
         }

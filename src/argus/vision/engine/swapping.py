@@ -1,15 +1,21 @@
-"""Another model in place of one that looks: opened beside it, then all its pipelines move over.
+"""Another model in place of one that looks: opened beside it, then all whom it looks for move over.
 
-How they move without loss is `feed`; models that fail are replaced by `overseer`.
+At frames and at crops alike. How they move without loss is `feed`, and `argus.vision.branches.lane`; models
+that fail are replaced by `overseer`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from argus.core.errors import ArgusError, UnknownName
 from argus.core.resources.model import ModelSpec
-from argus.core.resources.pipeline import EventType
+from argus.core.resources.pipeline import EventType, PipelineSpec
+from argus.vision.branches.lane import Lane as BranchLane
+from argus.vision.branches.plan import Branch, models_by_path
+from argus.vision.branches.sharing import OpenLane, SharedLanes, Wanted
 from argus.vision.engine.lane import Lane
 from argus.vision.engine.member import Member
 from argus.vision.engine.models import LaneSpec, spec_of
@@ -17,39 +23,150 @@ from argus.vision.engine.models import LaneSpec, spec_of
 if TYPE_CHECKING:
     from argus.vision.engine.engine import Engine
 
+AnyLane = Lane | BranchLane
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Those for whom another model is to look."""
+
+    lanes: SharedLanes[Any, Any, Any]
+    """That of frames or that of crops."""
+    members: Sequence[Any]
+    to: Wanted
+
 
 def swap_model(engine: Engine, before: str | ModelSpec, after: str | ModelSpec) -> tuple[str, ...]:
     """Return the pipelines that another model looks for from their next frame on; see `Engine.swap_model`.
 
     Raises:
-        UnknownName: no pipeline is looked at by such a model.
+        UnknownName: neither a pipeline nor a branch is looked at by such a model.
+        SpecError: the new one does not fit a branch.
         ModelError: the new one cannot be opened.
     """
-    old = spec_of(before)
-    serving = [o for o in engine.lanes.all if not o.spec.candidate]
-    found = [o for o in serving if o.spec.model == old or o.spec.model.path == old.path]
-    if not found:
-        raise UnknownName("model in use", old.path, sorted({o.spec.model.path for o in serving}))
-    names: list[str] = []
-    for lane in found:
-        wanted = LaneSpec(spec_of(after), lane.spec.appearance)
+    old, new = spec_of(before), spec_of(after)
+    told: list[list[_Concerned]] = []
+    try:
+        with engine.lanes.changing, engine.branch_lanes.changing:
+            serving = [(lanes, o) for lanes in kinds_of(engine) for o in lanes.all if not _is_candidate(o)]
+            found = [(ls, o) for ls, o in serving if o.spec.model == old or o.spec.model.path == old.path]
+            if not found:
+                raise UnknownName("model in use", old.path, sorted({o.spec.model.path for _, o in serving}))
+            moves = [Move(ls, o.lane.members, replace(o.spec, model=new)) for ls, o in found]
+            told = [list(_concerned(move.members)) for move in moves]
+            opened = move_all(engine, moves)
+    except ArgusError as error:
+        for concerned in told:
+            _say(engine, concerned, "model.failed", f"{new.path}: {error}")
+        raise
+    for (_, was), concerned, now in zip(found, told, opened, strict=True):
+        message = f"{now.lane.description} in place of {was.lane.description}"
+        _say(engine, concerned, "model.swapped", message)
+    return tuple(dict.fromkeys(one.pipeline for concerned in told for one in concerned))
+
+
+def change_models(engine: Engine, member: Member, spec: PipelineSpec, look: LaneSpec) -> None:
+    """Let the models of another spec look for a pipeline and its branches: all of them or, at an error, none.
+
+    Raises:
+        SpecError: one does not fit its branch.
+        ModelError: one cannot be opened.
+    """
+    before = models_by_path(member.spec.branches)
+    changed = {path: m for path, m in models_by_path(spec.branches).items() if m != before.get(path)}
+    moves = [Move(engine.lanes, [member], look)]
+    with engine.lanes.changing, engine.branch_lanes.changing:
+        moves += [
+            Move(engine.branch_lanes, [branch], Wanted(changed[branch.path]))
+            for branch in branches_of(engine, member.name)
+            if branch.path in changed
+        ]
+        move_all(engine, moves)
+
+
+def move_all(engine: Engine, moves: Sequence[Move]) -> list[OpenLane[Any, Any]]:
+    """Open the models of all moves before anybody moves; return their lanes.
+
+    Raises:
+        SpecError: one does not fit a branch.
+        ModelError: one cannot be opened.
+    """
+    with engine.lanes.changing, engine.branch_lanes.changing:
         try:
-            opened = engine.lanes.open(wanted)
-        except ArgusError as error:
-            say_of(engine, lane.lane, "model.failed", f"{wanted.model.path}: {error}")
+            opened = [move.lanes.open(move.to) for move in moves]
+            for move, to in zip(moves, opened, strict=True):
+                for member in move.members:
+                    if isinstance(member, Branch):
+                        member.expect_fits(to.lane)
+        except BaseException:
+            for lanes in kinds_of(engine):
+                lanes.retire()
             raise
-        members = [m for m in lane.lane.members if isinstance(m, Member)]
-        engine.lanes.move(members, opened)
-        names += [m.name for m in members]
-        for member in members:
-            member.look = wanted
-            message = f"{opened.lane.description} in place of {lane.lane.description}"
-            engine.tell(engine.facts.instant("model.swapped", member.camera, member.name, message))
-    return tuple(names)
+        for move, to in zip(moves, opened, strict=True):
+            move.lanes.move(move.members, to)
+            for member in move.members:
+                if isinstance(member, Member):
+                    member.look = to.spec
+        return opened
 
 
-def say_of(engine: Engine, lane: Lane, type_: EventType, message: str) -> None:
-    """Tell something of all the pipelines that a model looks for."""
-    for member in lane.members:
+def kinds_of(engine: Engine) -> tuple[SharedLanes[Any, Any, Any], ...]:
+    """Return the models that look at frames, and those that look at crops."""
+    return engine.lanes, engine.branch_lanes
+
+
+def branches_of(engine: Engine, pipeline: str) -> list[Branch]:
+    """Return the branches of a pipeline, those below others too."""
+    members = [member for opened in engine.branch_lanes.all for member in opened.lane.members]
+    return [one for one in members if isinstance(one, Branch) and one.pipeline == pipeline]
+
+
+def looks_of(engine: Engine, pipeline: str) -> dict[str, str]:
+    """Return what looks for a pipeline, in words: at its frames under an empty name, else by branch."""
+    member = engine.members.get(pipeline)
+    opened = None if member is None else engine.lanes.of(member)
+    branches = {f"branch {one.path}: ": one.lane.description for one in branches_of(engine, pipeline)}
+    return {"": "nothing" if opened is None else opened.lane.description, **branches}
+
+
+def in_place_of(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """Return what has changed between two answers of `looks_of`, in words."""
+    changed = {place: now for place, now in after.items() if now != before.get(place)}
+    changed = changed or {"": after[""]}  # the same words for another confidence, say
+    return "; ".join(
+        f"{place}{now} in place of {before.get(place, 'nothing')}" for place, now in changed.items()
+    )
+
+
+def say_of(engine: Engine, members: Iterable[object], type_: EventType, message: str) -> None:
+    """Tell something of all the pipelines that a model looks for, or looked for."""
+    _say(engine, list(_concerned(members)), type_, message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Concerned:
+    """A pipeline, and for which of its parts a model looks."""
+
+    camera: str
+    pipeline: str
+    place: str
+
+
+def _concerned(members: Iterable[object]) -> Iterator[_Concerned]:
+    paths: dict[tuple[str, str], list[str]] = {}
+    for member in members:
         if isinstance(member, Member):
-            engine.tell(engine.facts.instant(type_, member.camera, member.name, message))
+            yield _Concerned(member.camera, member.name, "")
+        elif isinstance(member, Branch) and member.pipeline:
+            paths.setdefault((member.camera, member.pipeline), []).append(member.path)
+    for (camera, pipeline), mine in paths.items():
+        yield _Concerned(camera, pipeline, f"branch{'es' * (len(mine) > 1)} {', '.join(mine)}: ")
+
+
+def _say(engine: Engine, concerned: Iterable[_Concerned], type_: EventType, message: str) -> None:
+    for one in concerned:
+        engine.tell(engine.facts.instant(type_, one.camera, one.pipeline, one.place + message))
+
+
+def _is_candidate(opened: OpenLane[Any, Any]) -> bool:
+    return isinstance(opened.spec, LaneSpec) and opened.spec.candidate

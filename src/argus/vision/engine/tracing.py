@@ -14,7 +14,7 @@ import structlog
 
 from argus.core.resources.phases import CameraPhase
 from argus.vision.engine.member import Member
-from argus.vision.engine.reporting import camera_status
+from argus.vision.engine.reporting import camera_phase
 from argus.vision.trace import Tracer, Tracing
 
 if TYPE_CHECKING:
@@ -80,9 +80,7 @@ class Traces:
             self._since[pipeline] = (now_s, datetime.now(UTC))
         camera = self._engine.cameras.get(member.camera)
         state: CameraPhase
-        state, reason = ("lost", "the camera was removed") if camera is None else camera_status(camera)
-        if camera is not None and camera.over.is_set() and camera.error is None:
-            state = "ended"
+        state, reason = ("lost", "the camera was removed") if camera is None else camera_phase(camera)
         try:
             hear(since[1], tracer.second(member.counts, state, reason, now_s - since[0], member.error))
         except Exception:  # noqa: BLE001 - it is called from the thread that watches all cameras

@@ -25,7 +25,7 @@ from argus.core.settings import read_settings
 from argus.vision.models import probe
 from argus.vision.models.engines.choose import lower_precision, machine_words, open_network
 from argus.vision.models.engines.protocol import Network, RunOptions
-from argus.vision.models.layouts.layout import VectorLayout
+from argus.vision.models.layouts.layout import Scored, VectorLayout
 from argus.vision.models.opening import Plan
 from argus.vision.models.registry_record import sha256_of
 
@@ -61,7 +61,14 @@ def open_at_best(engine: str, planned: Plan, spec: ModelSpec) -> Network:
     """
 
     def opened(on: str, precision: str) -> Network:
-        options = RunOptions(spec.device.lower(), precision, planned.arithmetic, planned.canvas, spec.threads)
+        options = RunOptions(
+            spec.device.lower(),
+            precision,
+            planned.arithmetic,
+            planned.canvas,
+            spec.threads,
+            planned.layout.score_rows if isinstance(planned.layout, Scored) else None,
+        )
         return open_network(on, planned.file, planned.signature, planned.picture, options)
 
     quantised = planned.signature.quantised

@@ -61,6 +61,17 @@ class Arithmetic:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreRows:
+    """Where an output (B, channels, N) holds the class scores of N proposals."""
+
+    output: int
+    """Index of the output in the signature."""
+    first: int
+    """Channel of the first class."""
+    classes: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """How a network is to be run."""
 
@@ -71,6 +82,9 @@ class RunOptions:
     canvas: tuple[int, int, int] | None
     """(B, H, W) of every inference; None where they differ from call to call."""
     threads: int | None = None
+    best_of: ScoreRows | None = None
+    """Whose best score (B, N) the engine may give as one output more, behind those of the signature. It does
+    so where that costs it nothing; whoever reads them works it out otherwise."""
 
 
 class Request(Protocol):

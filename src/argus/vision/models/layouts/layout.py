@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from argus.vision.models.crops import CropPreparation
-from argus.vision.models.engines.protocol import Arrays, Port, Signature
+from argus.vision.models.engines.protocol import Arrays, Port, ScoreRows, Signature
 from argus.vision.models.preparation import Geometry, Preparation
 
 DetectTask = Literal["detect", "segment"]
@@ -81,6 +81,16 @@ class BoxLayout(Protocol):
 
     def decode(self, outputs: Arrays, canvas_wh: tuple[int, int], confidence: float) -> Candidates:
         """Return what stands above `confidence` in the outputs of one picture, their batch axis removed."""
+        ...
+
+
+@runtime_checkable
+class Scored(Protocol):
+    """A layout that can do with an output more, the best score of every proposal; see `ScoreRows`."""
+
+    @property
+    def score_rows(self) -> ScoreRows | None:
+        """Where the scores stand; None where they do not stand in channels."""
         ...
 
 

@@ -9,6 +9,7 @@ Source: Ultralytics' export format (documentation of `export` and `predict`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from argus.vision.models.engines.protocol import Arrays, Signature
+from argus.vision.models.engines.protocol import Arrays, ScoreRows, Signature
 from argus.vision.models.layouts.layout import Candidates, Clues, DetectTask, above, cells, centred_to_corners
 from argus.vision.models.preparation import Geometry, Preparation
 
@@ -33,6 +34,8 @@ class YoloV8:
     prototypes: int | None = None
     """Index of the output that masks are mixed from."""
     transposed: bool = False
+    outputs: int = 1
+    """How many outputs the network has of itself; an engine may add the best scores behind them."""
     has_doubles: bool = True
     preparation: Preparation = _PREPARATION
 
@@ -46,6 +49,11 @@ class YoloV8:
         """What it gives."""
         return "detect" if self.prototypes is None else "segment"
 
+    @property
+    def score_rows(self) -> ScoreRows | None:
+        """Where the class scores stand, for engines that find the best of them on their way."""
+        return None if self.transposed else ScoreRows(self.rows, 4, self.classes)
+
     def extras(self, geometries: Sequence[Geometry]) -> Mapping[str, NDArray[Any]]:
         """Return nothing: it wants the picture alone."""
         return {}
@@ -53,9 +61,17 @@ class YoloV8:
     def decode(self, outputs: Arrays, canvas_wh: tuple[int, int], confidence: float) -> Candidates:
         """Return what stands above `confidence`; a box counts with its best class."""
         rows = outputs[self.rows].T if self.transposed else outputs[self.rows]
-        best = rows[4 : 4 + self.classes].max(axis=0)
+        scores = rows[4 : 4 + self.classes]
+        told = len(outputs) > self.outputs
+        best = outputs[self.outputs] if told else scores.max(axis=0)
         index, not_finite = above(best, confidence)
-        chosen = rows.T[index].astype(np.float32, copy=False)
+        chosen = rows.T[index]
+        # An engine may pass over NaN. A broken proposal is broken in all its channels, so one of them tells.
+        if told and not math.isfinite(float(scores[0].sum()) + float(chosen.sum())):
+            best = scores.max(axis=0)
+            index, not_finite = above(best, confidence)
+            chosen = rows.T[index]
+        chosen = chosen.astype(np.float32, copy=False)
         masks: dict[str, Any] = {}
         if self.prototypes is not None:
             prototypes = outputs[self.prototypes].astype(np.float32, copy=False)
@@ -88,7 +104,7 @@ def recognise(signature: Signature, clues: Clues) -> YoloV8 | None:
     if square:
         mixed = signature.outputs[square[0]].shape[1]
         classes = channels - 4 - (mixed or 0)
-        return YoloV8(classes, flat[0], square[0], transposed) if mixed and classes > 0 else None
+        return YoloV8(classes, flat[0], square[0], transposed, 2) if mixed and classes > 0 else None
     classes = channels - 4
     if transposed and clues.classes != classes:
         return None  # with objectness in front of the classes it is YOLOX
