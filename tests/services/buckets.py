@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from tests.flow.ports import ports_in_a_row
 from tests.services.gcs_emulator import PAGE
 
 _COMMANDS: Final[dict[str, list[str]]] = {
@@ -42,9 +42,7 @@ class BucketServer:
         self.kind = kind
         self.page = {"s3": 1000, "gcs": PAGE}[kind]
         """So many keys it tells at a time."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = ports_in_a_row(1)
         self._process = subprocess.Popen(
             [sys.executable, *_COMMANDS[kind], str(self.port)],
             cwd=Path(__file__).parents[2],

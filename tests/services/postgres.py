@@ -14,7 +14,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -25,6 +24,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import need
+from tests.flow.ports import ports_in_a_row
 
 USER = "argus"
 PASSWORD = "a-password-of-tests"  # shown by no message: tests look for it
@@ -74,7 +74,7 @@ class PostgresServer:
         """Run it; returns when it answers."""
         if self._process is not None:
             return
-        self.port = self.port or _free_port()
+        self.port = self.port or ports_in_a_row(1)
         settings = {
             "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self._folder,
             "fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB", "max_connections": 60,
@@ -138,13 +138,6 @@ async def _execute(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return int(port)
 
 
 def binaries() -> Path | None:

@@ -148,12 +148,14 @@ class ObjectTable:
         self.xyxy[slots] = xyxy
         self.confidence[slots] = confidence
         self.score[slots] = confidence * (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1])
-        relative = xyxy * np.array((1 / width, 1 / height, 1 / width, 1 / height))
-        x = np.clip((relative[:, 0] + relative[:, 2]) / 2, 0.0, 1.0)
+        left, top, right, bottom = (xyxy * np.array((1 / width, 1 / height, 1 / width, 1 / height))).T
+        places = np.empty((1 + len(ANCHORS), len(rows)))
+        np.multiply(left + right, 0.5, out=places[0])
+        places[1], places[3] = bottom, top
+        np.multiply(top + bottom, 0.5, out=places[2])
         # Boxes may reach over the edge; their feet then stand on it, inside a zone that ends there.
-        y = np.clip(
-            np.stack((relative[:, 3], (relative[:, 1] + relative[:, 3]) / 2, relative[:, 1])), 0.0, 1.0
-        )
+        places.clip(0.0, 1.0, out=places)
+        x, y = places[0], places[1:]
         self.x[slots] = x
         self.y[:, slots] = y
         self._vote(slots, numbers, confidence)
@@ -204,10 +206,8 @@ class ObjectTable:
         """Let a class that flickers for a frame or two change nothing."""
         if self._votes.shape[1] < len(self.vocabulary.names):
             self._votes = widened(self._votes, len(self.vocabulary.names), 0.0)
-        votes = self._votes[slots]
-        votes[np.arange(len(slots)), numbers] += confidence
-        self._votes[slots] = votes
-        self.class_number[slots] = votes.argmax(axis=1)
+        self._votes[slots, numbers] += confidence
+        self.class_number[slots] = self._votes[slots].argmax(axis=1)
 
     def _trace(self, slots: Slots, time_s: float, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
         """Add a point to the paths whose last one lies long enough ago."""

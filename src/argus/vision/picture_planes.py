@@ -55,11 +55,18 @@ def pixels_of(plane: Any, sample: type[np.uint8 | np.uint16] = np.uint8) -> NDAr
     return np.ndarray((plane.height, plane.width), sample, plane, 0, strides)
 
 
-def arrays_of(frame: av.VideoFrame, layout: Layout) -> list[NDArray[Any]]:
-    """Return the planes as arrays (h, w), or (h, w, 2) of two colours by turns; views."""
+def planes_of(frame: av.VideoFrame) -> tuple[Layout, list[NDArray[Any]]] | None:
+    """Return how the planes lie, and what they hold, as views; None where that is left to swscale.
+
+    Each is (h, w), or (h, w, 2) of two colours by turns.
+    """
+    layout = LAYOUTS.get(frame.format.name)
+    planes = frame.planes  # made anew at each asking
+    if layout is None or any(plane.line_size < 0 for plane in planes):  # upside down
+        return None
     if layout.interleaved:
-        return [pixels_of(frame.planes[0]), _pairs(frame.planes[1])]
-    return [pixels_of(plane, layout.sample) for plane in frame.planes]
+        return layout, [pixels_of(planes[0]), _pairs(planes[1])]
+    return layout, [pixels_of(plane, layout.sample) for plane in planes]
 
 
 def _pairs(plane: Any) -> NDArray[np.uint8]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from argus.core.frame import Channels, Image
 from argus.vision.picture_layout import Window, turn_of
-from argus.vision.picture_planes import EXPANDED, LAYOUTS, Layout, arrays_of, pixels_of, resize
+from argus.vision.picture_planes import EXPANDED, Layout, planes_of, resize
 from argus.vision.scaling import converted, room
 
 _FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
@@ -131,13 +131,16 @@ class PlanarPicture:
     def _full(self) -> Image:
         if self._whole is None:
             return self._turn.apply(converted(self._frame, self._frame.width, self._frame.height, "bgr24"))
-        layout, planes = self._layout(), self._planes()
-        if layout is None or planes is None or self._whole._bgr is not None:
+        found = self._planes()
+        if found is None or self._whole._bgr is not None:
             return self._window.of(self._whole.bgr())
+        planes = found[1]
         height, width = planes[0].shape
         cut = av.VideoFrame(width, height, self._frame.format.name)
         cut.colorspace, cut.color_range = self._colours
-        for source, target in zip(planes, arrays_of(cut, layout), strict=True):
+        room = planes_of(cut)
+        assert room is not None, "it is of a format that has a layout"
+        for source, target in zip(planes, room[1], strict=True):
             np.copyto(target, source)
         return self._turn.apply(converted(cut, width, height, "bgr24"))
 
@@ -148,49 +151,42 @@ class PlanarPicture:
         else the decoder gave is left to swscale.
         """
         _expect_size(width, height)
-        layout, planes = self._layout(), self._planes()
-        if self._whole is not None and (layout is None or planes is None):
+        found = self._planes()
+        if self._whole is not None and found is None:
             return ArrayPicture(self.bgr()).resized(width, height, channels)
-        return self._turn.apply(self._small(*self._seen(width, height), channels, layout, planes))
+        return self._turn.apply(self._small(*self._seen(width, height), channels, found))
 
     def _seen(self, width: int, height: int) -> tuple[int, int]:
         """Return lying sides as seen, and the other way round."""
         return (height, width) if self._turn.swap else (width, height)
 
-    def _layout(self) -> Layout | None:
-        upside_down = any(plane.line_size < 0 for plane in self._frame.planes)
-        return None if upside_down else LAYOUTS.get(self._frame.format.name)
-
-    def _planes(self) -> list[NDArray[Any]] | None:
+    def _planes(self) -> tuple[Layout, list[NDArray[Any]]] | None:
         """Return what of each plane this picture shows; None where it is not to be had from them."""
-        layout = self._layout()
-        if layout is None:
-            return None
-        planes = arrays_of(self._frame, layout)
-        if self._whole is None:
-            return planes
+        found = planes_of(self._frame)
+        if found is None or self._whole is None:
+            return found
         window = self._turn.undone(self._window, *self._seen(self._frame.width, self._frame.height))
-        return window.of_planes(planes)
+        parts = window.of_planes(found[1])
+        return None if parts is None else (found[0], parts)
 
     def _small(
         self,
         width: int,
         height: int,
         channels: Channels,
-        layout: Layout | None,
-        planes: list[NDArray[Any]] | None,
+        found: tuple[Layout, list[NDArray[Any]]] | None,
     ) -> Image:
-        if layout is None or planes is None:
+        if found is None:
             with self._lock:
                 if channels != "gray":
                     return converted(self._frame, width, height, f"{channels}24")
                 bgr = converted(self._frame, width, height, "bgr24")
             return cast("Image", cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY))
+        layout, planes = found
         if channels == "gray" and layout.luma:
             return self._luma(planes[0], width, height)
-        small = room(layout.small, width, height)
+        small, targets = room(layout, width, height)
         small.colorspace, small.color_range = self._colours
-        targets = [pixels_of(plane, layout.sample) for plane in small.planes]
         resize(planes[0], targets[0])
         if layout.interleaved:
             half = cv2.resize(planes[1], targets[1].shape[::-1], interpolation=cv2.INTER_LINEAR)

@@ -6,13 +6,15 @@ What is asked of it, and when planes are resized one by one instead, is `argus.v
 from __future__ import annotations
 
 import threading
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
 
 from argus.core.frame import Image
+from argus.vision.picture_planes import Layout, pixels_of
 
 _KEPT: Final = 8
 """Scalers, and frames to fill, that a thread remembers."""
@@ -23,21 +25,25 @@ class _Kept(threading.local):
 
     def __init__(self) -> None:
         self.scalers: dict[tuple[str, int, int, str, int, int], VideoReformatter] = {}
-        self.frames: dict[tuple[str, int, int], av.VideoFrame] = {}
+        self.rooms: dict[tuple[str, int, int], tuple[av.VideoFrame, list[NDArray[Any]]]] = {}
 
 
 _kept = _Kept()
 
 
-def room(pixel_format: str, width: int, height: int) -> av.VideoFrame:
-    """Return a frame to fill. It is this thread's, and the same at every call: use it up before the next."""
-    kind = (pixel_format, width, height)
-    frame = _kept.frames.get(kind)
-    if frame is None:
-        if len(_kept.frames) == _KEPT:
-            _kept.frames.clear()
-        frame = _kept.frames[kind] = av.VideoFrame(width, height, pixel_format)
-    return frame
+def room(layout: Layout, width: int, height: int) -> tuple[av.VideoFrame, list[NDArray[Any]]]:
+    """Return a frame in the small format of a layout, and its planes (h, w), to be filled.
+
+    It is this thread's, and the same at every call: use it up before the next.
+    """
+    kind = (layout.small, width, height)
+    kept = _kept.rooms.get(kind)
+    if kept is None:
+        if len(_kept.rooms) == _KEPT:
+            _kept.rooms.clear()
+        frame = av.VideoFrame(width, height, layout.small)
+        kept = _kept.rooms[kind] = frame, [pixels_of(plane, layout.sample) for plane in frame.planes]
+    return kept
 
 
 def converted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> Image:

@@ -99,10 +99,11 @@ def test_a_part_that_does_not_answer_is_worth_trying_again(live: Live, client: C
 def test_without_a_server_it_is_said_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(ServerMissing, match="argus up"):
         find_server({}, Settings(tmp_path))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with Client(f"127.0.0.1:{port}") as client, pytest.raises(ServerMissing, match=rf"{port}.*argus up"):
-        client.status()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        with Client(f"127.0.0.1:{port}") as client, pytest.raises(ServerMissing, match=rf"{port}.*argus up"):
+            client.status()
     with pytest.raises(SpecError, match="no address"):
         Client("ftp://host")
 

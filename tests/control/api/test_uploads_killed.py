@@ -12,7 +12,7 @@ import pytest
 
 from argus.control.client import Client
 from tests.control.e2e.machine import Machine, new_home
-from tests.control.e2e.test_kills import free_port
+from tests.flow.ports import ports_in_a_row
 
 _MB = 1 << 20
 _KILLS = 3
@@ -22,7 +22,7 @@ MOST_GROWN = 32 * _MB
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    with new_home() as home, Machine(home, "--port", str(free_port())) as machine:
+    with new_home() as home, Machine(home, "--port", str(ports_in_a_row(1))) as machine:
         yield machine.start()
 
 

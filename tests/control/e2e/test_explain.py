@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,10 +60,10 @@ pipelines:{pipelines}
 
 
 def test_each_cause_of_silence_is_told_by_its_name_with_what_to_change(
-    machine: Machine, street: RtspServer, shared_data: Path, unused_tcp_port: int
+    machine: Machine, street: RtspServer, shared_data: Path, silent_port: int
 ) -> None:
     model = shared_data / "models" / "yolov8n_int8_320.onnx"
-    gone = f"rtsp://127.0.0.1:{unused_tcp_port}/away"
+    gone = f"rtsp://127.0.0.1:{silent_port}/away"
     (machine.home / "argus.yaml").write_text(declared(street.url(), gone, model))
     machine.command("up", "-d", "-f", "argus.yaml", "--port", "0")
     machine.adopt()
@@ -85,10 +87,8 @@ def test_each_cause_of_silence_is_told_by_its_name_with_what_to_change(
 
 
 @pytest.fixture
-def unused_tcp_port() -> int:
-    """A port on which nobody listens."""
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+def silent_port() -> Iterator[int]:
+    """A port on which nobody listens, and nobody else will."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])

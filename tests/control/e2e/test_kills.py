@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import socket
 import threading
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from argus.core.errors import ArgusError
 from tests.control.e2e.lives_seen import LivesSeen
 from tests.control.e2e.machine import Machine, kill, until
 from tests.control.e2e.scenes import camera, watched
+from tests.flow.ports import ports_in_a_row
 
 
 def events_of(machine: Machine) -> set[str]:
@@ -104,7 +104,7 @@ def test_an_upload_goes_on_where_a_kill_broke_it_off(home: Path, tmp_path: Path)
             data = number.to_bytes(4, "big") + chunk[4:]
             digest.update(data)
             file.write(data)
-    with Machine(home, "--port", str(free_port())) as machine:
+    with Machine(home, "--port", str(ports_in_a_row(1))) as machine:
         machine.start()
         again: list[threading.Timer] = []
 
@@ -129,7 +129,7 @@ def test_an_upload_goes_on_where_a_kill_broke_it_off(home: Path, tmp_path: Path)
 
 @pytest.mark.soak
 def test_who_listens_to_alerts_misses_none_though_the_control_plane_is_killed(home: Path) -> None:
-    with Machine(home, "--port", str(free_port())) as machine:
+    with Machine(home, "--port", str(ports_in_a_row(1))) as machine:
         machine.start()
         machine.client.apply(watched())
         machine.runs("watch")
@@ -158,12 +158,6 @@ def test_who_listens_to_alerts_misses_none_though_the_control_plane_is_killed(ho
         over.set()
         listening.join(30)
         assert not listening.is_alive()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_two_control_planes_never_work_on_one_home(machine: Machine) -> None:

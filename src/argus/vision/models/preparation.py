@@ -6,6 +6,7 @@ Sizes and places only, and one drawing step; the arithmetic on pixel values is t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 import numpy as np
@@ -57,13 +58,22 @@ class Geometry:
 
     def to_picture(self, xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return (N, 4) corners in pixels of the picture, clipped to it, for corners on the canvas."""
-        moved = xyxy - np.array([self.left, self.top] * 2, np.float32)
-        moved /= np.array([self.scale_x, self.scale_y] * 2, np.float32)
-        width, height = self.picture_wh
-        result: NDArray[np.float32] = np.clip(moved, 0, np.array([width, height] * 2, np.float32))
-        return result
+        corner, scale, far = _rows(self)
+        moved = xyxy - corner
+        moved /= scale
+        np.maximum(moved, 0, out=moved)
+        np.minimum(moved, far, out=moved)
+        return moved
 
 
+@lru_cache(maxsize=256)
+def _rows(geometry: Geometry) -> tuple[NDArray[np.float32], ...]:
+    """Return where the picture begins, its scale, and its far corner, each for the four numbers of a box."""
+    pairs = ((geometry.left, geometry.top), (geometry.scale_x, geometry.scale_y), geometry.picture_wh)
+    return tuple(np.array(pair * 2, np.float32) for pair in pairs)
+
+
+@lru_cache(maxsize=256)
 def fit(preparation: Preparation, picture_wh: tuple[int, int], canvas_wh: tuple[int, int]) -> Geometry:
     """Return where a picture of one size lies on a canvas of another."""
     (width, height), (wide, high) = picture_wh, canvas_wh
