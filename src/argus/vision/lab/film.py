@@ -16,7 +16,8 @@ from argus.vision.synthetic import Plaza
 _LONGEST: Final = 60
 _SHORTEST: Final = 8
 _BYTES: Final = 64_000_000
-_STILL: Final = 8
+_STILL: Final = 32
+"""So many more than what tells a frozen camera (`health.stillness`) remembers, or it would know them all."""
 _PERIOD_S: Final = 60.0
 
 
