@@ -21,8 +21,10 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)   ## Run the built-in scene; writes argus-demo/
 	$(BIN)/argus demo --once
 
+# Each worker begins with a stretch of its own, so that what a module shares is made once, and who is done takes
+# over half of what another has left. Hundreds of processes are started, which need not compile what they import.
 test: $(READY)   ## Run the tests (under ten minutes on two cores)
-	$(BIN)/python -m pytest -n 2 -m "not soak"
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak"
 
 soak: $(READY)   ## Run the long stress tests
 	$(BIN)/python -m pytest -m soak --timeout 7200

@@ -123,5 +123,6 @@ def test_a_spool_in_use_and_one_of_a_worker_that_is_known_are_left_alone(world: 
         writer.put([event("mine")])
         drained(world, results, lambda: not (spools / "gone").exists())
         assert writer.backlog == 1
+        writer.close(0)
     assert {path.name for path in spools.iterdir()} == {"known", "used"}
     assert "mine" not in kept(results)

@@ -191,7 +191,7 @@ def test_closing_from_another_thread_wakes_a_reader_of_a_silent_camera(
     open_live: OpenLive, server: RtspServer
 ) -> None:
     with RtspServer(pattern="64x48@25") as frozen:
-        source = open_live(frozen.url(), timeout_s=1)
+        source = open_live(frozen.url(), timeout_s=60)
         begun, ended = threading.Event(), threading.Event()
 
         def read() -> None:
@@ -203,7 +203,7 @@ def test_closing_from_another_thread_wakes_a_reader_of_a_silent_camera(
         assert begun.wait(10)
         frozen.freeze()
         source.close()
-        assert ended.wait(0.8), "the reader waited for the time limit of the network"
+        assert ended.wait(10), "the reader waited for the time limit of the network"
 
 
 def test_opening_and_closing_many_times_leaves_nothing_behind(

@@ -136,6 +136,8 @@ def _drained(spool: Path, results: str, patience_s: float) -> None:
     try:
         with ResultWriter(results, spool) as writer:
             empty = writer.flush(patience_s)
+            if not empty:  # closing would give the store some seconds more
+                writer.close(0)
             # What is refused for good is kept beside, and the folder with it. It goes while it is ours: a
             # worker of that name that begins in this moment would lose what it puts there.
             if empty and not (spool / "refused.jsonl").exists():

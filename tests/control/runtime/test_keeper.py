@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from argus.control.runtime.down import shut_down
@@ -512,7 +513,7 @@ def test_a_keeper_of_another_version_that_can_be_understood_is_used_and_remarked
     asyncio.run(main())
 
 
-PROBES = Probes(readiness="/readyz", liveness="/healthz", every_s=0.1, timeout_s=0.3, failures=3)
+PROBES = Probes(readiness="/readyz", liveness="/healthz", every_s=0.1, timeout_s=5.0, failures=3)
 
 
 def test_a_worker_is_ready_when_it_says_so(tmp_path: Path) -> None:
@@ -561,8 +562,9 @@ def test_a_worker_that_says_it_is_unhealthy_is_not_started_again(tmp_path: Path)
 def test_a_worker_that_does_not_answer_is_started_again_with_the_reason(tmp_path: Path) -> None:
     async def play(world: RealWorld) -> None:
         healthy = "def answer(path): return 200"
+        impatient = msgspec.structs.replace(PROBES, timeout_s=0.5)
         command = program(LINE, healthy, HTTP, "line.draining.wait()")
-        await ensure(world, command=command, probes=PROBES)
+        await ensure(world, command=command, probes=impatient)
         before = await settles(world, lambda all_: all_["one"].ready)
         assert before["one"].pid is not None
         kill(before["one"].pid, number=signal.SIGSTOP)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import av
 import pytest
+from av.container import InputContainer
 
 from argus.core.errors import SpecError
 from argus.flow.gateway.rtsp import _ELEMENTS, Rtsp
@@ -22,15 +25,19 @@ def gate(gates: Callable[..., Gate], system: FakeSystem) -> Gate:
     return gates(interfaces=["web", "rtsp"], options={"rtsp": {"port": 0}})
 
 
+TOPICS = ("camera", *(f"camera-{number}" for number in range(2, 13)))
+
+
 @pytest.fixture
 def shown(gate: Gate) -> Iterator[Gate]:
-    """A gateway that is given a picture fifty times a second."""
+    """A gateway that is given pictures of all topics twenty times a second."""
     stop = threading.Event()
 
     def show() -> None:
         index = 0
-        while not stop.wait(0.02):
-            gate.show(index, side=320, brightness=180)
+        while not stop.wait(0.05):
+            for topic in TOPICS:
+                gate.show(index, topic, side=320, brightness=180)
             index += 1
 
     thread = threading.Thread(target=show)
@@ -40,11 +47,23 @@ def shown(gate: Gate) -> Iterator[Gate]:
     thread.join()
 
 
+def opened(url: str) -> InputContainer:
+    """Open a topic as a player does, as soon as the server has heard of it."""
+    until = time.monotonic() + 15
+    while True:
+        try:
+            return av.open(url, options={"rtsp_transport": "tcp"}, timeout=20.0)
+        except av.error.HTTPNotFoundError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
 def test_a_player_sees_the_pictures_of_a_topic(shown: Gate) -> None:
     assert comes_true(lambda: "camera" in shown.node.hub.topics)
     topic = shown.node.hub.topic("camera")
     assert topic.watching == 0
-    with av.open(f"{shown.node.urls[1]}/camera", options={"rtsp_transport": "tcp"}, timeout=20.0) as player:
+    with opened(f"{shown.node.urls[1]}/camera") as player:
         frames = []
         for frame in player.decode(video=0):
             frames.append(frame.to_ndarray(format="gray"))
@@ -55,6 +74,15 @@ def test_a_player_sees_the_pictures_of_a_topic(shown: Gate) -> None:
     assert abs(float(frames[-1].mean()) - 180) < 8
     # Who has left costs nothing any more.
     assert comes_true(lambda: topic.watching == 0, within_s=90)
+
+
+def test_many_who_come_at_once_see_their_topics_without_delay(shown: Gate) -> None:
+    def seen(topic: str) -> float:
+        with opened(f"{shown.node.urls[1]}/{topic}") as player:
+            return float(next(player.decode(video=0)).to_ndarray(format="gray").mean())
+
+    with ThreadPoolExecutor(len(TOPICS)) as players:
+        assert list(players.map(seen, TOPICS)) == pytest.approx([180] * len(TOPICS), abs=8)
 
 
 def test_a_topic_that_is_not_there_is_refused(shown: Gate) -> None:
@@ -71,7 +99,7 @@ def test_a_key_is_asked_for(
     gate.show(1, side=320)
     url = gate.node.urls[0]
     with pytest.raises(av.error.HTTPUnauthorizedError):
-        av.open(f"{url}/camera", options={"rtsp_transport": "tcp"}, timeout=20.0)
+        opened(f"{url}/camera")
 
 
 def test_others_are_not_let_in_without_a_key() -> None:

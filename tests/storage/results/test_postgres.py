@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import signal
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -15,6 +11,7 @@ import pytest
 from argus.core.errors import SpecError
 from argus.storage.opening import open_results
 from argus.storage.protocol import Query, ResultRefused, ResultsTooNew, ResultStore, ResultsUnavailable
+from argus.storage.records import Attachment
 from argus.storage.results.postgres import address_of
 from tests.services.postgres import PASSWORD, PostgresServer
 from tests.storage.results.examples import event
@@ -62,6 +59,22 @@ def test_tables_of_a_newer_argus_are_left_alone(postgres_url: str) -> None:
     with pytest.raises(ResultsTooNew, match="9999") as caught:
         go(postgres_url, lambda store: store.counts())
     assert PASSWORD not in str(caught.value)
+
+
+def test_rows_of_before_clips_had_notes_are_read(postgres_url: str) -> None:
+    go(postgres_url, lambda store: store.write([Attachment(event="e1", clip="c.mp4")]))
+    run_sql(
+        postgres_url,
+        "ALTER TABLE argus_attachments DROP COLUMN clip_note",
+        "UPDATE argus_results_version SET version_num = '0002'",
+    )
+
+    async def later(store: ResultStore) -> None:
+        await store.write([event("e1"), event("e2"), Attachment(event="e2", clip_note="missing: x")])
+        kept = [await store.event(id_) for id_ in ("e1", "e2")]
+        assert [(one.clip, one.clip_note) for one in kept] == [("c.mp4", None), (None, "missing: x")]
+
+    go(postgres_url, later)
 
 
 def test_a_server_that_goes_is_unavailable_and_used_again_when_it_comes_back(
@@ -114,34 +127,6 @@ def test_what_an_index_cannot_hold_is_refused_and_not_tried_again(postgres_url: 
         with pytest.raises(ResultRefused):
             await store.write([event(camera=name(), region=name(), class_name=name(), type=name())])
         await store.write([event()])
-
-    go(postgres_url, work)
-
-
-def test_a_killed_writer_leaves_whole_batches_and_all_that_were_told(postgres_url: str) -> None:
-    children = {
-        name: subprocess.Popen(
-            [sys.executable, "-m", "tests.storage.results.store_child", postgres_url, name],
-            stdout=subprocess.PIPE,
-        )
-        for name in ("a", "b")
-    }
-    told = {}
-    for name, child in children.items():
-        assert child.stdout is not None
-        told[name] = [int(line) for line in itertools.islice(child.stdout, 40)]
-    for name, child in children.items():
-        child.send_signal(signal.SIGKILL)
-        assert child.stdout is not None
-        told[name] += [int(line) for line in child.stdout if line.endswith(b"\n")]
-        child.wait()
-        child.stdout.close()
-
-    async def work(store: ResultStore) -> None:
-        counts = await store.counts()
-        assert counts["event"] == 2 * counts["alert"]
-        least = sum(len(numbers) for numbers in told.values())
-        assert counts["alert"] in range(least, least + 3)
 
     go(postgres_url, work)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import random
 import resource
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -196,42 +194,6 @@ def test_a_full_disk_writes_nothing_by_halves_and_later_all(path: Path) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         await store.write(many(900))
         assert len(await ids(store)) == 901
-
-    go(path, work)
-
-
-def test_a_killed_writer_leaves_whole_batches_and_all_that_were_told(path: Path) -> None:
-    url = f"sqlite:///{path}"
-    children = {
-        name: subprocess.Popen(
-            [sys.executable, "-m", "tests.storage.results.store_child", url, name], stdout=subprocess.PIPE
-        )
-        for name in ("a", "b")
-    }
-    told = {}
-    for name, child in children.items():
-        assert child.stdout is not None
-        told[name] = [int(line) for line in itertools.islice(child.stdout, 40)]
-    for name, child in children.items():
-        child.send_signal(signal.SIGKILL)
-        assert child.stdout is not None
-        told[name] += [int(line) for line in child.stdout if line.endswith(b"\n")]
-        child.wait()
-        child.stdout.close()
-
-    async def work(store: SqlResults) -> None:
-        assert store.restored == ""
-        changes: list[object] = []
-        after = 0
-        while found := await store.changes(after, limit=1000):
-            changes += found
-            after = found[-1].seq
-        names = [(type(one).__name__, str(getattr(one, "id", ""))) for one in changes]
-        assert len(set(names)) == len(names)
-        for name, numbers in told.items():
-            assert numbers == list(range(numbers[-1] + 1))
-            of_child = {one for one in names if one[1].startswith(f"{name}-")}
-            assert len(of_child) in (3 * len(numbers), 3 * len(numbers) + 3)
 
     go(path, work)
 

@@ -6,6 +6,7 @@ It is the server of the system, not a fake; where none is installed `RedisServer
 from __future__ import annotations
 
 import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -13,7 +14,10 @@ import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
+
+_PORTS: Final = range(12_000, 30_000)
+"""Below those that the kernel gives to whoever wants any: what is killed finds its own free again."""
 
 
 class RedisServer:
@@ -27,9 +31,7 @@ class RedisServer:
             settings: More of its command line: `--maxmemory`, `10mb`.
         """
         self.folder, self._settings = folder, settings
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.port = int(sock.getsockname()[1])
+        self.port = _free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -106,3 +108,11 @@ class RedisServer:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(how)
             process.wait(30.0)
+
+
+def _free_port() -> int:
+    for _ in range(100):
+        port = random.choice(_PORTS)  # noqa: S311 - no secret
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise RuntimeError(f"no free port for redis-server between {_PORTS[0]} and {_PORTS[-1]}")

@@ -26,6 +26,7 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 _ROLE = "viewer"
+_SOON_MS = 5
 _VIDEO = (
     "( appsrc name=pictures is-live=true do-timestamp=true format=time caps=image/jpeg "
     "! jpegdec ! videoconvert ! video/x-raw,format=I420 "
@@ -61,8 +62,9 @@ class _Server:
             self._mount(topic)
         if jpeg:
             self._last[topic] = jpeg
-            for source in list(self._sources[topic]):
-                source.emit("push-buffer", Gst.Buffer.new_wrapped(jpeg))
+            for source in self._sources[topic]:
+                if _plays(source):
+                    source.emit("push-buffer", Gst.Buffer.new_wrapped(jpeg))
         return False
 
     def _mount(self, topic: str) -> None:
@@ -85,15 +87,27 @@ class _Server:
 
     def _came(self, source: Any, topic: str) -> bool:
         self._sources[topic].append(source)
-        if topic in self._last:
-            source.emit("push-buffer", Gst.Buffer.new_wrapped(self._last[topic]))
+        GLib.timeout_add(_SOON_MS, self._begin, source, topic)
         _say(topic=topic, watched=1)
+        return False
+
+    def _begin(self, source: Any, topic: str) -> bool:
+        """Give what was shown last, as soon as it plays; return whether to look again."""
+        if source in self._sources[topic] and not _plays(source):
+            return True
+        if source in self._sources[topic] and topic in self._last:
+            source.emit("push-buffer", Gst.Buffer.new_wrapped(self._last[topic]))
         return False
 
     def _left(self, source: Any, topic: str) -> bool:
         self._sources[topic].remove(source)
         _say(topic=topic, watched=-1)
         return False
+
+
+def _plays(source: Any) -> bool:
+    """Return whether its clock has begun: a picture given before gets a time far ahead, and is waited for."""
+    return bool(source.get_state(0).state == Gst.State.PLAYING)
 
 
 def _say(**fact: object) -> None:
