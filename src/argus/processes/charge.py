@@ -270,9 +270,10 @@ class Charge:
         verdict = self._history.verdict(well=well, policy=self.spec.restart)
         if verdict.state == "backing-off":
             self._start_at = now_s + verdict.wait_s
+        self._set(verdict.state, pid=None, reason=reason, detail=detail)
+        # After it is so: who reads it may ask at once.
         if not well:
             self._log.warning("process.ended", reason=reason, state=verdict.state, wait_s=verdict.wait_s)
-        self._set(verdict.state, pid=None, reason=reason, detail=detail)
         self._arm()
 
     def _follow_wish(self, reason: str, detail: str) -> None:
