@@ -106,6 +106,13 @@ def kill(*pids: int, number: int = signal.SIGKILL) -> None:
             os.kill(pid, number)
 
 
+def kill_with_guards(keeper: int) -> None:
+    """Kill a keeper and its guards, which do not come to do what they are there for."""
+    guards = guards_of(keeper)
+    kill(*guards, number=signal.SIGSTOP)
+    kill(keeper, *guards)
+
+
 async def gone(pid: int, within_s: float = 10.0) -> None:
     """Wait until a process is gone."""
     async with asyncio.timeout(within_s):

@@ -31,9 +31,9 @@ from tests.control.runtime.parts import (
     LINE,
     ensure,
     gone,
-    guards_of,
     keeper_of,
     kill,
+    kill_with_guards,
     played,
     program,
     settles,
@@ -129,7 +129,7 @@ def test_what_outlived_its_keeper_and_the_guard_is_ended_before_it_is_started_ag
         before = await ensure(world, command=family)
         keeper = keeper_of(world)
         everybody = marked(f"ARGUS_KEPT={mark_of(world.settings.home)}") - {keeper.pid}
-        kill(keeper.pid, *guards_of(keeper.pid))
+        kill_with_guards(keeper.pid)
         assert lives(before.pid)
         await settles(world, lambda all_: all_["one"].pid not in {None, before.pid})
         assert not any(map(lives, everybody))
@@ -424,7 +424,7 @@ def test_down_ends_also_what_a_killed_keeper_and_guard_have_left(tmp_path: Path)
         status = await ensure(world)
         await world.runtime.close()
         keeper = keeper_of(world)
-        kill(keeper.pid, *guards_of(keeper.pid))
+        kill_with_guards(keeper.pid)
         await gone(keeper.pid)
         assert lives(status.pid)
         assert not await shut_down(world.settings)
