@@ -247,7 +247,7 @@ def _ask(path: Path, request: Mapping[str, Any]) -> Any:
         ) from error
     except ConnectionError as error:
         raise SystemNotRunning(f"the system at {path.name} is ending") from error
-    if not line:
+    if not line.endswith(b"\n"):  # it may be killed in the middle of a word
         raise SystemNotRunning(f"the system at {path.name} is ending")
     answer = msgspec.json.decode(line)
     if "error" in answer:

@@ -1,0 +1,36 @@
+"""Asking a system that runs, from outside of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+
+import pytest
+
+from argus.flow.control import Control, SystemNotRunning, folder
+
+
+@pytest.mark.parametrize("said", [b"", b'{"ok": "half of a le', b'{"ok": 1}'])
+def test_a_system_that_is_killed_while_it_answers_is_said_to_be_ending(said: bytes) -> None:
+    name = f"t-cut-{os.getpid()}"
+    path = folder() / f"{name}.sock"
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def answer_and_die() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(said)
+
+        dying = threading.Thread(target=answer_and_die)
+        dying.start()
+        try:
+            with pytest.raises(SystemNotRunning, match="is ending"):
+                Control(name).letter("a->b", "1")
+        finally:
+            dying.join()
+            path.unlink()
