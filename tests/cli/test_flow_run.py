@@ -15,7 +15,7 @@ from argus.flow import placement
 from argus.flow.control import Control, running
 from tests.cli.conftest import Argus
 from tests.cli.flow_fakes import fake_system
-from tests.flow.ports import ports_in_a_row
+from tests.ports import ports_in_a_row
 from tests.sources.settling import comes_true
 
 MAIN = """

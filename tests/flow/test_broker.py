@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,8 @@ from argus.flow.bench.redis_server import RedisServer
 from argus.flow.control import Control
 from argus.flow.local import LocalSystem
 from argus.flow.system import run
-from tests.conftest import need
 from tests.flow.test_local import NODES, kept, link, replica
 from tests.sources.settling import comes_true
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    need(RedisServer.there(), "no redis-server here: apt install redis-server")
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
 
 
 @pytest.fixture

@@ -18,17 +18,9 @@ from argus.flow.home import dead_of
 from argus.flow.letter_box import LetterBox
 from argus.flow.local import LocalSystem
 from argus.processes.policy import RestartPolicy
-from tests.conftest import need
 from tests.flow.channels.network import Network
 from tests.flow.test_local import NODES, kept, link, replica
 from tests.sources.settling import comes_true
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    need(RedisServer.there(), "no redis-server here: apt install redis-server")
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,8 @@ from argus.flow import placement
 from argus.flow.bench.redis_server import RedisServer
 from argus.flow.local import LocalSystem
 from argus.flow.qos import Promise
-from tests.conftest import need
-from tests.flow.ports import ports_in_a_row
 from tests.flow.test_local import NODES, kept, link, replica
+from tests.ports import ports_in_a_row
 from tests.sources.settling import comes_true
 
 UNEVEN = """
@@ -49,23 +47,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(placement, "FIRST_PORT", ports_in_a_row())
     monkeypatch.setenv(placement.HOSTS, ADDRESSES)
     return tmp_path
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    need(RedisServer.there(), "no redis-server here: apt install redis-server")
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
-
-
-@pytest.fixture
-def part() -> Iterator[Callable[..., LocalSystem]]:
-    with ExitStack() as parts:
-
-        def start(system: System, *only: str) -> LocalSystem:
-            return parts.enter_context(LocalSystem(system.graph(), only=only))
-
-        yield start
 
 
 def counted(folder: Path, qos: Promise, broker: str | None = None, **details: Any) -> System:

@@ -13,8 +13,8 @@ from argus.core.errors import SpecError
 from argus.flow import placement as placement_of
 from argus.flow.local import LocalSystem
 from argus.flow.placement import Placement
-from tests.flow.ports import ports_in_a_row
 from tests.flow.test_local import NODES, kept, link, replica
+from tests.ports import ports_in_a_row
 from tests.sources.settling import comes_true
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from argus import QoS, System
-from argus.flow.bench.redis_server import RedisServer
 from argus.flow.codec import Encoder, decode
 from argus.flow.control import RequestRefused, SystemNotRunning
 from argus.flow.dead_letters import DeadLetters
@@ -19,7 +17,6 @@ from argus.flow.local import LocalSystem
 from argus.flow.message import Header, Origin
 from argus.flow.placement import HOSTS
 from argus.flow.wire import unlay
-from tests.conftest import need
 from tests.flow.test_local import NODES, kept
 from tests.sources.settling import comes_true
 
@@ -30,13 +27,6 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / "nodes" / name).mkdir(parents=True)
         (tmp_path / "nodes" / name / "node.py").write_text(text)
     return tmp_path
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    need(RedisServer.there(), "no redis-server here: apt install redis-server")
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
 
 
 def poisoned(folder: Path, name: str, broker: str | None) -> System:

@@ -6,14 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from argus import QoS, System
 from argus.flow import placement
-from argus.flow.bench.redis_server import RedisServer
 from argus.flow.channels.freshness import Freshness
 from argus.flow.control import Control
 from argus.flow.dead_letters import DeadLetters
@@ -21,9 +19,8 @@ from argus.flow.home import begin_life, dead_of, state_of
 from argus.flow.local import LocalSystem
 from argus.flow.message import Header, Hop, Origin
 from argus.flow.tracing import spans_of, trace_of
-from tests.conftest import need
-from tests.flow.ports import ports_in_a_row
 from tests.flow.test_local import NODES, kept
+from tests.ports import ports_in_a_row
 from tests.sources.settling import comes_true
 
 MAIN = """
@@ -60,13 +57,6 @@ sys.link(sys.node(Count)).to(sys.node(doubled), qos=link).to(sys.node(Keep), qos
 sys.run()
 """
 UPTO = 40
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    need(RedisServer.there(), "no redis-server here: apt install redis-server")
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
 
 
 def start(folder: Path, run: str, name: str, broker: str | None, takes: float) -> subprocess.Popen[bytes]:

@@ -17,9 +17,8 @@ from argus.flow.bench.redis_server import RedisServer
 from argus.flow.deploy.layout import layout_of
 from argus.flow.local import LocalSystem
 from argus.flow.placement import in_pods
-from tests.conftest import need
-from tests.flow.ports import ports_in_a_row
 from tests.flow.test_local import link, replica
+from tests.ports import ports_in_a_row
 from tests.sources.settling import comes_true
 
 NODES = {
@@ -62,13 +61,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / "nodes" / name / "node.py").write_text(text)
     monkeypatch.setattr(placement, "FIRST_PORT", ports_in_a_row())
     return tmp_path
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    need(RedisServer.there(), "no redis-server here: apt install redis-server")
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
 
 
 @pytest.fixture

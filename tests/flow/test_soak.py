@@ -6,28 +6,18 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from argus import QoS, System
-from argus.flow.bench.redis_server import RedisServer
 from argus.flow.local import LocalSystem
 from argus.processes.policy import RestartPolicy
-from tests.conftest import need
 from tests.flow.test_local import NODES, kept, link, replica
 from tests.sources.settling import comes_true
 
 _FRAMES = 1000
 _KILLS = 40
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    need(RedisServer.there(), "no redis-server here: apt install redis-server")
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
 
 
 @pytest.mark.soak

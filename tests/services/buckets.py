@@ -22,7 +22,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.flow.ports import ports_in_a_row
+from tests.ports import ports_in_a_row
 from tests.services.gcs_emulator import PAGE
 
 _COMMANDS: Final[dict[str, list[str]]] = {

@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import need
-from tests.flow.ports import ports_in_a_row
+from tests.ports import ports_in_a_row
 
 USER = "argus"
 PASSWORD = "a-password-of-tests"  # shown by no message: tests look for it

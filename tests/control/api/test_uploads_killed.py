@@ -12,7 +12,7 @@ import pytest
 
 from argus.control.client import Client
 from tests.control.e2e.machine import Machine, new_home
-from tests.flow.ports import ports_in_a_row
+from tests.ports import ports_in_a_row
 
 _MB = 1 << 20
 _KILLS = 3

@@ -15,7 +15,7 @@ from argus.core.errors import ArgusError
 from tests.control.e2e.lives_seen import LivesSeen
 from tests.control.e2e.machine import Machine, kill, until
 from tests.control.e2e.scenes import camera, watched
-from tests.flow.ports import ports_in_a_row
+from tests.ports import ports_in_a_row
 
 
 def events_of(machine: Machine) -> set[str]:
