@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -41,13 +41,16 @@ from argus import FusionNode
 class Pair(FusionNode):
     class Params(BaseModel):
         file: str
-        kills: int = -1
+        kills: list[int] = []
+        fails: list[int] = []
 
     slop = 0.001
 
     def loop(self, data):
-        if data["left"]["n"] == self.params.kills:
+        if data["left"]["n"] in self.params.kills:
             os.kill(os.getpid(), signal.SIGSEGV)
+        if data["left"]["n"] in self.params.fails:
+            raise ValueError("poison")
         with open(self.params.file, "a") as file:
             file.write(f"{data['left']['n']} {data['right']['n']}\\n")
 """
@@ -63,11 +66,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def paired(
-    folder: Path, qos: Promise, broker: str | None, *, upto: tuple[int, int], kills: int = -1
+    folder: Path,
+    qos: Promise,
+    broker: str | None,
+    *,
+    upto: tuple[int, int],
+    kills: Sequence[int] = (),
+    fails: Sequence[int] = (),
 ) -> System:
     system = System(f"t-pair-{os.getpid()}", script=str(folder / "main.py"), broker=broker)
     soon = RestartPolicy(longest_s=0.2)
-    pair = system.node("pair.py", file=str(folder / "pairs"), kills=kills, restart=soon)
+    pair = system.node("pair.py", file=str(folder / "pairs"), kills=kills, fails=fails, restart=soon)
     system.link(system.node("timed.py", name="left", upto=upto[0], fps=200)).to(pair, qos=qos)
     system.link(system.node("timed.py", name="right", upto=upto[1], fps=20)).to(pair, qos=qos)
     return system
@@ -78,25 +87,33 @@ def pairs(folder: Path) -> list[str]:
     return file.read_text().splitlines() if file.is_file() else []
 
 
-OFTEN_KILLED = pytest.mark.xfail(
-    strict=False,
-    reason="Redis counts a try of all that a fusion held when it died, so others may become dead letters too",
-)
-
-
-@pytest.mark.parametrize("where", ["log", pytest.param("redis", marks=OFTEN_KILLED)])
-def test_a_set_that_kills_its_fusion_takes_no_other_along(
+@pytest.mark.parametrize("where", ["log", "redis"])
+def test_sets_that_kill_their_fusion_take_no_other_along(
     folder: Path, part: Callable[..., LocalSystem], where: str, request: pytest.FixtureRequest
 ) -> None:
     broker = request.getfixturevalue("redis").url if where == "redis" else None
-    running = part(paired(folder, QoS.DURABLE(tries=2, backoff=0.05), broker, upto=(20, 20), kills=4))
+    running = part(paired(folder, QoS.DURABLE(tries=2, backoff=0.05), broker, upto=(20, 20), kills=[4, 7]))
     assert running.over.wait(60)
-    assert pairs(folder) == [f"{n} {n}" for n in range(1, 21) if n != 4]
+    assert pairs(folder) == [f"{n} {n}" for n in range(1, 21) if n not in {4, 7}]
     for one in ("left->pair", "right->pair"):
         counts = link(running.status(), one).counts
         assert counts.closes
-        assert (counts.delivered, counts.dropped, counts.pending) == (19, {"dead": 1}, 0)
-    assert replica(running, "pair").restarts == 2
+        assert (counts.delivered, counts.dropped, counts.pending) == (18, {"dead": 2}, 0)
+    assert replica(running, "pair").restarts == 4
+
+
+@pytest.mark.parametrize("where", ["log", "redis"])
+def test_a_set_that_fails_is_tried_again_and_takes_no_other_along(
+    folder: Path, part: Callable[..., LocalSystem], where: str, request: pytest.FixtureRequest
+) -> None:
+    broker = request.getfixturevalue("redis").url if where == "redis" else None
+    running = part(paired(folder, QoS.DURABLE(tries=3, backoff=0.05), broker, upto=(20, 20), fails=[4, 7]))
+    assert running.over.wait(60)
+    assert pairs(folder) == [f"{n} {n}" for n in range(1, 21) if n not in {4, 7}]
+    for one in ("left->pair", "right->pair"):
+        counts = link(running.status(), one).counts
+        assert counts.closes
+        assert (counts.delivered, counts.dropped, counts.redelivered) == (18, {"dead": 2}, 4)
 
 
 @pytest.mark.parametrize("where", ["tcp", "redis"])

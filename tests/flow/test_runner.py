@@ -301,8 +301,8 @@ def test_a_server_that_does_not_answer_is_said_and_waited_for() -> None:
         def accept(self, delivery: Delivery) -> None:
             self.inner.accept(delivery)
 
-        def refuse(self, delivery: Delivery, reason: str) -> None:
-            self.inner.refuse(delivery, reason)
+        def refuse(self, delivery: Delivery, reason: str) -> bool:
+            return bool(self.inner.refuse(delivery, reason))
 
         def close(self) -> None:
             self.inner.close()

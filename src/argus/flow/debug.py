@@ -133,14 +133,17 @@ class _Station:
         if self._matcher is None:
             self._look(Message(header, value, link.input, link.id), value, (counts,))
             return
-        complete, alone = self._matcher.add(link.input, header.origin.time_s, (header, value, counts))
-        for _, _, lone in alone:
-            lone.pending -= 1
-            lone.delivered += 1
-        for set_ in complete:
-            oldest = min((h for h, _, _ in set_.values()), key=lambda h: h.origin.born_ns)
-            values = {name: item for name, (_, item, _) in set_.items()}
-            self._look(Message(oldest, values, "", ""), values, tuple(c for _, _, c in set_.values()))
+        self._matcher.add(link.input, header.origin.time_s, (header, value, counts))
+        found: dict[str, tuple[Header, Any, LinkCounts]] | None = {}
+        while found is not None:
+            found, alone = self._matcher.next()
+            for _, _, lone in alone:
+                lone.pending -= 1
+                lone.delivered += 1
+            if found:
+                oldest = min((h for h, _, _ in found.values()), key=lambda h: h.origin.born_ns)
+                values = {name: item for name, (_, item, _) in found.items()}
+                self._look(Message(oldest, values, "", ""), values, tuple(c for _, _, c in found.values()))
 
     def send(self, value: Any, output: str, *, time_s: float | None = None, index: int | None = None) -> None:
         wires = self._wires.get(output)

@@ -23,6 +23,8 @@ class Gathering:
     def __init__(self, node: Node, inputs: Sequence[str]) -> None:
         """Begin with nothing gathered."""
         self._matcher: Matcher[tuple[Inlet, Delivery, Any]] | None = None
+        self._expected: dict[tuple[Inlet, str], tuple[str, float]] = {}
+        """Input and time of what failed, by origin: nothing else of that may come before it comes again."""
         if isinstance(node, FusionNode):
             self._matcher = Matcher(inputs, node.slop, node.patience)
 
@@ -32,15 +34,31 @@ class Gathering:
             message = Message(delivery.header, value, inlet.input, inlet.link, delivery.tries)
             yield [(inlet, delivery)], message, value
             return
-        time_s = delivery.header.origin.time_s
-        complete, alone = self._matcher.add(inlet.input, time_s, (inlet, delivery, value))
-        for set_ in complete:
-            parts = [(i, d) for i, d, _ in set_.values()]
+        origin, item = delivery.header.origin, (inlet, delivery, value)
+        self._expect_no_more(self._matcher, (inlet, origin.source))
+        self._matcher.add(inlet.input, origin.time_s, item, again=delivery.tries > 1)
+        inlet.receiver.set_aside(delivery)
+        while True:
+            found, alone = self._matcher.next()
+            for lone, given, _ in alone:
+                lone.receiver.accept(given)
+            if found is None:
+                return
+            parts = [(i, d) for i, d, _ in found.values()]
+            for other, given in parts:
+                other.receiver.take_up(given)
             oldest = min(parts, key=lambda part: part[1].header.origin.born_ns)[1]
-            values = {name: item for name, (_, _, item) in set_.items()}
+            values = {name: item for name, (_, _, item) in found.items()}
             yield parts, Message(oldest.header, values, "", ""), values
-        for lone, given, _ in alone:
-            lone.receiver.accept(given)
+
+    def expect(self, parts: Sequence[Part]) -> None:
+        """Hear which parts come again, as their set has failed."""
+        if self._matcher is not None:
+            for inlet, delivery in parts:
+                origin = delivery.header.origin
+                self._expect_no_more(self._matcher, (inlet, origin.source))
+                self._matcher.expect(inlet.input, origin.time_s)
+                self._expected[inlet, origin.source] = inlet.input, origin.time_s
 
     @property
     def waiting(self) -> bool:
@@ -51,3 +69,9 @@ class Gathering:
         """Accept what waits for partners that will not come."""
         for inlet, delivery, _ in () if self._matcher is None else self._matcher.rest():
             inlet.receiver.accept(delivery)
+        self._expected.clear()
+
+    def _expect_no_more(self, matcher: Matcher[Any], whose: tuple[Inlet, str]) -> None:
+        expected = self._expected.pop(whose, None)
+        if expected is not None:
+            matcher.expect_no_more(*expected)

@@ -23,13 +23,16 @@ class Refusals:
         self._log, self._meters = log, meters
         self._said: dict[str, float] = {}
 
-    def refuse(self, parts: Sequence[Part], reason: str, error: Exception | None = None) -> None:
+    def refuse(self, parts: Sequence[Part], reason: str, error: Exception | None = None) -> list[Part]:
         """Refuse a message, or the parts of a set.
 
         Args:
             parts: They, with where they came in.
             reason: For people; its last line says what happened.
             error: What was raised.
+
+        Returns:
+            Those that come again.
         """
         self._meters.failed += 1
         said = reason.strip().splitlines()[-1]
@@ -40,5 +43,4 @@ class Refusals:
             self._said[said] = now_s
             id_ = parts[0][1].header.id
             self._log.error("node.loop_failed", message=id_, error=said, exc_info=error)
-        for inlet, delivery in parts:
-            inlet.receiver.refuse(delivery, reason)
+        return [part for part in parts if part[0].receiver.refuse(part[1], reason)]

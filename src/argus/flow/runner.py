@@ -267,7 +267,7 @@ class Runner:
                 inlet.receiver.accept(delivery)
             raise
         except Exception as error:  # noqa: BLE001 - the message is at fault, or the node is; both are said
-            self._refusals.refuse(parts, traceback.format_exc(), error)
+            self._gathering.expect(self._refusals.refuse(parts, traceback.format_exc(), error))
             return
         finally:
             self._message = None

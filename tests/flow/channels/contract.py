@@ -378,6 +378,51 @@ class ReliableContract(_Contract):
         assert "SIGSEGV" in reason
         assert tries == 2
 
+    def test_what_waits_for_others_is_not_to_blame_for_a_death(self, made: list[Wire]) -> None:
+        wire = self.wire(made, QoS.DURABLE(tries=2, backoff=0.01))
+        end = wire.receivers[0]
+        for index in range(3):
+            put(wire, index)
+        for _ in range(4):
+            for index in range(3):
+                delivery = take(end)
+                assert (value_of(delivery), delivery.tries) == (index, 1)
+                end.set_aside(delivery)
+            end = wire.dies(0, "killed")
+        end.set_aside(first := take(end))
+        end.set_aside(second := take(end))
+        end.accept(first)
+        end.take_up(second)
+        third = take(end)
+        end.set_aside(third)
+        end = wire.dies(0, "killed")
+        tries = []
+        for _ in range(2):
+            delivery = take(end)
+            tries.append((value_of(delivery), delivery.tries))
+            end.accept(delivery)
+        assert tries == [(1, 2), (2, 1)]
+        assert comes_true(lambda: (wire.counts().delivered, wire.counts().pending) == (3, 0))
+        assert wire.dead() == []
+
+    def test_what_was_set_aside_is_there_for_the_next_end(self, made: list[Wire]) -> None:
+        wire = self.wire(made, QoS.DURABLE(tries=2, backoff=0.01))
+        end = wire.receivers[0]
+        put(wire, 0)
+        end.refuse(take(end), "ValueError: not yet")
+        delivery = take(end)
+        assert delivery.tries == 2
+        end.set_aside(delivery)
+        delivery = take(wire.dies(0, "killed"))
+        assert (value_of(delivery), delivery.tries) == (0, 2)
+
+    def test_refusing_says_whether_it_comes_again(self, made: list[Wire]) -> None:
+        wire = self.wire(made, QoS.DURABLE(tries=2, backoff=0.01))
+        [end] = wire.receivers
+        put(wire, 0)
+        assert end.refuse(take(end), "ValueError: not yet")
+        assert not end.refuse(take(end), "ValueError: never")
+
     def test_replicas_share_the_work(self, made: list[Wire]) -> None:
         wire = self.wire(made, QoS.DURABLE, 2)
         one, two = wire.receivers

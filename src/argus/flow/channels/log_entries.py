@@ -54,10 +54,12 @@ class Held(NamedTuple):
     """What its slot says as long as that is so."""
     used_up: bool
     """True when it has had all its tries already, and is only to be buried."""
+    aside: bool = False
+    """True while it waits for others: this time is not counted."""
 
     @property
     def tries(self) -> int:
-        """How often it was handed out, this time included."""
+        """How often it was handed out, this time included unless it is set aside."""
         return tries_of(self.word)
 
 
@@ -122,16 +124,25 @@ class Entries:
 
     def put_back(self, held: Held) -> None:
         """Let it be as if it had never been handed out."""
-        tries = max(0, held.tries - (not held.used_up))
+        tries = max(0, held.tries - (not (held.used_up or held.aside)))
         self._store(held, word(AGAIN if tries else READY, held.seq, tries=tries))
 
-    def fail(self, held: Held, reason: str) -> None:
-        """Note that a try failed: it comes again, or goes to the dead letters."""
+    def set_aside(self, held: Held) -> Held:
+        """Take its try back while it stays in the same hands."""
+        return held if held.aside else self._recount(held, held.tries - 1, aside=True)
+
+    def take_up(self, held: Held) -> Held:
+        """Count its try again."""
+        return self._recount(held, held.tries + 1, aside=False) if held.aside else held
+
+    def fail(self, held: Held, reason: str) -> bool:
+        """Note that a try failed: it comes again (True), or goes to the dead letters."""
         if held.tries >= self._limit:
             self.bury(held, reason)
-            return
+            return False
         self._memory.set_not_before(held.seq, time.monotonic_ns() + int(self._qos.delay_s(held.tries) * 1e9))
         self._store(held, word(AGAIN, held.seq, tries=held.tries))
+        return True
 
     def bury(self, held: Held, reason: str) -> None:
         """Give it up: a dead letter, and out of the log.
@@ -179,8 +190,10 @@ class Entries:
                     held = Held(seq, now, used_up=tries_of(now) >= self._limit)
                     if held.used_up:
                         given_up.append(held)
-                    else:
+                    elif held.tries:
                         self.fail(held, reason)
+                    else:  # it was set aside
+                        self._store(held, word(READY, seq))
         finally:
             self._lock.give()
         # Without the lock, as files are written; until then they stay the replica's, to be taken back again.
@@ -230,6 +243,11 @@ class Entries:
             self._memory.give_back(entry)
         self._store(held, word(state, held.seq, tries=held.tries))
         self._bells.room_again()
+
+    def _recount(self, held: Held, tries: int, *, aside: bool) -> Held:
+        now = word(HELD, held.seq, holder=holder_of(held.word), tries=tries)
+        self._store(held, now)
+        return held._replace(word=now, aside=aside)
 
     def _store(self, held: Held, new: int) -> None:
         at = held.seq % self._memory.slots

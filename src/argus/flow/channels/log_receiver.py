@@ -65,11 +65,22 @@ class LogReceiver(ReliableReceiver):
         if held is not None:
             self._entries.deliver(held)
 
-    def refuse(self, delivery: Delivery, reason: str) -> None:
+    def refuse(self, delivery: Delivery, reason: str) -> bool:
         """Let it come again later, or make it a dead letter."""
         held = self._held.pop(delivery.handle, None)
+        return held is not None and self._entries.fail(held, reason)
+
+    def set_aside(self, delivery: Delivery) -> None:
+        """Take its try back while it waits for others."""
+        held = self._held.get(delivery.handle)
         if held is not None:
-            self._entries.fail(held, reason)
+            self._held[held.seq] = self._entries.set_aside(held)
+
+    def take_up(self, delivery: Delivery) -> None:
+        """Count its try again."""
+        held = self._held.get(delivery.handle)
+        if held is not None:
+            self._held[held.seq] = self._entries.take_up(held)
 
     def next_look_s(self) -> float | None:
         """Return when a message may be tried again, or when to look for what a killed sender left unsaid."""

@@ -31,10 +31,10 @@ Dead = Callable[[str, bytes, str, int], None]
 class _Waiting:
     """A message and how often it was tried."""
 
-    __slots__ = ("data", "header", "not_before_s", "tries")
+    __slots__ = ("aside", "data", "header", "not_before_s", "tries")
 
     def __init__(self, header: Header, data: bytes) -> None:
-        self.header, self.data, self.tries, self.not_before_s = header, data, 0, 0.0
+        self.header, self.data, self.tries, self.not_before_s, self.aside = header, data, 0, 0.0, False
 
 
 class MemoryChannel:
@@ -120,6 +120,7 @@ class _End:
 
     def _hand_out(self, item: _Waiting) -> Delivery:
         item.tries += 1
+        item.aside = False
         self.counts.redelivered += item.tries > 1
         self._out[id(item)] = item
         data, buffers = unlay(memoryview(item.data))
@@ -167,10 +168,11 @@ class MemoryFresh(_End, FreshReceiver):
             return None
         return self._hand_out(item)
 
-    def refuse(self, delivery: Delivery, reason: str) -> None:
+    def refuse(self, delivery: Delivery, reason: str) -> bool:
         """Drop it."""
         if self._out.pop(id(delivery.handle), None) is not None:
             self._drop("failed")
+        return False
 
     def take_back(self, reason: str) -> None:
         """Drop what was being looked at."""
@@ -221,24 +223,37 @@ class MemoryReliable(_End, ReliableReceiver):
         """Return whether nothing waits, as nothing more will be sent."""
         return over_s is not None and not self._queue
 
-    def refuse(self, delivery: Delivery, reason: str) -> None:
+    def refuse(self, delivery: Delivery, reason: str) -> bool:
         """Let it wait for another try, or make it a dead letter."""
         item = self._out.pop(id(delivery.handle), None)
-        if item is not None:
-            self._again(item, reason)
+        return item is not None and self._again(item, reason)
+
+    def set_aside(self, delivery: Delivery) -> None:
+        """Take its try back."""
+        delivery.handle.aside = True
+
+    def take_up(self, delivery: Delivery) -> None:
+        """Count its try again."""
+        delivery.handle.aside = False
 
     def take_back(self, reason: str) -> None:
         """Do so with what was being looked at."""
         for item in reversed(self._out.values()):
-            self._again(item, reason)
+            if item.aside:
+                item.tries -= 1
+                self._queue.appendleft(item)
+            else:
+                self._again(item, reason)
         self._out.clear()
+        self._signal()
 
-    def _again(self, item: _Waiting, reason: str) -> None:
+    def _again(self, item: _Waiting, reason: str) -> bool:
         if item.tries >= self._qos.tries:
             if self._dead is not None:
                 self._dead(self.link, item.data, reason, item.tries)
             self._drop("dead")
-            return
+            return False
         item.not_before_s = time.monotonic() + self._qos.delay_s(item.tries)
         self._queue.appendleft(item)
         self._signal()
+        return True

@@ -142,8 +142,18 @@ class Receiver(ABC):
         """Say that it was looked at, and what it gave was accepted: it is delivered and never comes again."""
 
     @abstractmethod
-    def refuse(self, delivery: Delivery, reason: str) -> None:
-        """Say that `loop` failed with it; `reason` is for people, with the traceback."""
+    def refuse(self, delivery: Delivery, reason: str) -> bool:
+        """Say that `loop` failed with it; `reason` is for people, with the traceback.
+
+        Returns:
+            Whether it comes again.
+        """
+
+    def set_aside(self, delivery: Delivery) -> None:  # noqa: B027 - a death is a try of RELIABLE ones only
+        """Say that it waits for others: until `take_up` nobody looks at it, and no death is its fault."""
+
+    def take_up(self, delivery: Delivery) -> None:  # noqa: B027 - see `set_aside`
+        """Say that what was set aside is looked at from now on."""
 
     @property
     def ended(self) -> bool:
@@ -189,7 +199,8 @@ class ReliableReceiver(Receiver):
 
     A message that was handed out and not accepted comes again: to whoever of the replicas is there, after the
     death of the one that had it; after a pause, when it was refused; not before those of its origin that came
-    before it. After `tries` it goes to the dead letters. Views are valid until `accept` or `refuse`.
+    before it. Being handed out is a try, unless it was set aside when its holder died. After `tries` it goes
+    to the dead letters. Views are valid until `accept` or `refuse`.
     """
 
 

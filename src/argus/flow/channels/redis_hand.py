@@ -40,6 +40,7 @@ class Hand:
         self._told = threading.Condition(self.lock)
         self._shelf = Shelf(replicas)
         self._out: dict[bytes, Fetched] = {}
+        self._aside: dict[bytes, Fetched] = {}
         self._accepted: deque[Fetched] = deque()
         self._failed: deque[Failed] = deque()
         self._settling: dict[bytes, Fetched] = {}
@@ -94,14 +95,22 @@ class Hand:
         return len(self._shelf) > 0
 
     def said(self) -> bytes:
-        """Return what is in hand, and what was accepted that the server may not know of."""
+        """Return what is looked at, and what was accepted that the server may not know of."""
         with self.lock:
             return b" ".join(self._out) + b"|" + b" ".join([item.id for item in self._accepted])
 
+    def set_aside(self, id_: bytes) -> bool:
+        """Note that one waits for others; return whether it is here."""
+        return self._move(id_, self._out, self._aside)
+
+    def take_up(self, id_: bytes) -> bool:
+        """Note that one does not any more; return whether it is here."""
+        return self._move(id_, self._aside, self._out)
+
     def accept(self, id_: bytes) -> None:
-        """Let one go that was looked at."""
+        """Let one go that was looked at, or that waited for others in vain."""
         with self.lock:
-            item = self._out.pop(id_, None)
+            item = self._out.pop(id_, None) or self._aside.pop(id_, None)
             if item is not None:
                 self._accepted.append(item)
                 self._settling[item.id] = item
@@ -110,20 +119,22 @@ class Hand:
                 if self._hungry:
                     self._room.notify()
 
-    def refuse(self, id_: bytes, reason: str) -> None:
-        """Let one come again after a pause, or not at all."""
+    def refuse(self, id_: bytes, reason: str) -> bool:
+        """Let one come again after a pause, or not at all; return whether it does."""
         with self.lock:
             item = self._out.pop(id_, None)
             if item is None:
-                return
+                return False
             tries = item.failed + 1
+            again = tries < self._qos.tries
             self._fail(Failed(item, reason, tries, last=False))
-            if tries < self._qos.tries:
+            if again:
                 item.failed = tries
                 item.not_before_s = time.monotonic() + self._qos.delay_s(tries)
                 self._shelf.add(item)
             self._room.notify()
             self.signal()
+            return again
 
     def next_s(self) -> float | None:
         """Return in how many seconds the first retry may be had; None: none waits."""
@@ -133,7 +144,7 @@ class Hand:
     def room(self) -> int:
         """Return how many more may be read ahead."""
         with self.lock:
-            return self._shelf.room(len(self._out))
+            return self._shelf.room(len(self))
 
     def await_room(self, within_s: float) -> None:
         """Wait until more may be read ahead, or `wake`."""
@@ -147,14 +158,15 @@ class Hand:
         """Drop what was read ahead, and return what stays ours: in hand, or to be told of."""
         with self.lock:
             self._shelf.keep(self._settling)
-            return [*self._out, *self._settling]
+            return [*self._out, *self._aside, *self._settling]
 
     def put(self, items: Sequence[Fetched], waiting: int) -> None:
         """Add what was read; what is ours already is left out, what cannot be read has failed."""
         with self.lock:
             self._shelf.waiting = waiting
             for item in items:
-                if item.id in self._out or item.id in self._settling or item in self._shelf:
+                ours = item.id in self._out or item.id in self._aside or item.id in self._settling
+                if ours or item in self._shelf:
                     continue
                 if item.fault:
                     self._fail(Failed(item, item.fault, item.failed + 1, last=True))
@@ -213,7 +225,14 @@ class Hand:
 
     def __len__(self) -> int:
         """Return how many messages are in hand."""
-        return len(self._out)
+        return len(self._out) + len(self._aside)
+
+    def _move(self, id_: bytes, source: dict[bytes, Fetched], target: dict[bytes, Fetched]) -> bool:
+        with self.lock:
+            item = source.pop(id_, None)
+            if item is not None:
+                target[id_] = item
+            return item is not None
 
     def _fail(self, failure: Failed) -> None:
         self._settling[failure.item.id] = failure.item

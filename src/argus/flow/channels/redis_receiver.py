@@ -87,9 +87,19 @@ class RedisReceiver(ReliableReceiver):
         """Say that it was looked at; the server hears of it within moments."""
         self._hand.accept(delivery.handle)
 
-    def refuse(self, delivery: Delivery, reason: str) -> None:
+    def refuse(self, delivery: Delivery, reason: str) -> bool:
         """Let it come again after a pause, or make it a dead letter."""
-        self._hand.refuse(delivery.handle, reason)
+        return self._hand.refuse(delivery.handle, reason)
+
+    def set_aside(self, delivery: Delivery) -> None:
+        """Let the server know that it only waits; not while the server is away."""
+        if self._hand.set_aside(delivery.handle):
+            self._write_down()
+
+    def take_up(self, delivery: Delivery) -> None:
+        """Let the server know that it is looked at; not while the server is away."""
+        if self._hand.take_up(delivery.handle):
+            self._write_down()
 
     def next_look_s(self) -> float | None:
         """Return when the first that waits for another try may be had."""
@@ -129,6 +139,14 @@ class RedisReceiver(ReliableReceiver):
             thread.join()
         self._settler.close()
         self._hand.close()
+
+    def _write_down(self) -> None:
+        with self._hand.lock:
+            if self._settler.ready:
+                try:
+                    self._settler.whisper()
+                except ChannelDown as error:
+                    self._fell("settle", str(error))
 
     def _settle(self, line: Line, begun: Callable[[], None], ending: Callable[[], bool]) -> None:
         """Settle until the end, then give back what was not accepted."""

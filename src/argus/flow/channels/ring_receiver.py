@@ -95,11 +95,12 @@ class RingReceiver(FreshReceiver):
             self._out.remove(delivery.handle)
             self._cell.count("delivered")
 
-    def refuse(self, delivery: Delivery, reason: str) -> None:
+    def refuse(self, delivery: Delivery, reason: str) -> bool:
         """Count it as failed."""
         if delivery.handle in self._out:
             self._out.remove(delivery.handle)
             self._cell.count("failed")
+        return False
 
     def close(self) -> None:
         """Close this end; views of messages live on, in slots that stay as they are until `forget`."""

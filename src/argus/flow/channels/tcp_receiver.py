@@ -138,9 +138,10 @@ class TcpReceiver(FreshReceiver):
         """Count it as delivered."""
         self._take_back(delivery, None)
 
-    def refuse(self, delivery: Delivery, reason: str) -> None:
+    def refuse(self, delivery: Delivery, reason: str) -> bool:
         """Drop it."""
         self._take_back(delivery, "failed")
+        return False
 
     def close(self) -> None:
         """Say goodbye; what was here and not accepted is dropped. Idempotent."""

@@ -122,10 +122,11 @@ class TcpSeveral(FreshReceiver):
         end, given = delivery.handle
         end.accept(given)
 
-    def refuse(self, delivery: Delivery, reason: str) -> None:
+    def refuse(self, delivery: Delivery, reason: str) -> bool:
         """Drop it."""
         end, given = delivery.handle
         end.refuse(given, reason)
+        return False
 
     def next_look_s(self) -> float | None:
         """Return when to ask again while one of them is not there."""
