@@ -102,6 +102,16 @@ def test_patience_is_endless_with_what_failed_before() -> None:
     assert pairs.put("right", 1.0, "r1") == ([{"left": "l1", "right": "r1"}], [])
 
 
+def test_an_input_is_full_when_the_next_message_would_push_one_out() -> None:
+    pairs = matcher(patience=2)
+    pairs.put("left", 1.0, "l1")
+    assert (pairs.full, pairs.missing) == ([], ["right"])
+    pairs.put("left", 2.0, "l2")
+    assert pairs.full == ["left"]
+    pairs.expect("left", 0.5)
+    assert pairs.full == [], "what comes again comes next, and pushes nothing out"
+
+
 @given(st.integers(1, 8), st.data())
 def test_a_set_that_fails_comes_together_again_whatever_comes_first(count: int, data: st.DataObject) -> None:
     pairs: Matcher[tuple[str, int]] = Matcher(["left", "right"], 0.1, 100)

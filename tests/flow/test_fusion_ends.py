@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +36,7 @@ class Timed(ProducerNode):
         self.send({"n": self.at}, time_s=float(self.at))
 """
 PAIR = """
-import os, signal
+import os, signal, time
 from pydantic import BaseModel
 from argus import FusionNode
 
@@ -43,6 +45,7 @@ class Pair(FusionNode):
         file: str
         kills: list[int] = []
         fails: list[int] = []
+        takes: float = 0.0
 
     slop = 0.001
 
@@ -52,6 +55,7 @@ class Pair(FusionNode):
         if data["left"]["n"] in self.params.fails:
             raise ValueError("poison")
         with open(self.params.file, "a") as file:
+            time.sleep(self.params.takes)
             file.write(f"{data['left']['n']} {data['right']['n']}\\n")
 """
 
@@ -71,14 +75,14 @@ def paired(
     broker: str | None,
     *,
     upto: tuple[int, int],
-    kills: Sequence[int] = (),
-    fails: Sequence[int] = (),
+    fps: tuple[int, int] = (200, 20),
+    **how: Any,
 ) -> System:
     system = System(f"t-pair-{os.getpid()}", script=str(folder / "main.py"), broker=broker)
     soon = RestartPolicy(longest_s=0.2)
-    pair = system.node("pair.py", file=str(folder / "pairs"), kills=kills, fails=fails, restart=soon)
-    system.link(system.node("timed.py", name="left", upto=upto[0], fps=200)).to(pair, qos=qos)
-    system.link(system.node("timed.py", name="right", upto=upto[1], fps=20)).to(pair, qos=qos)
+    pair = system.node("pair.py", file=str(folder / "pairs"), restart=soon, **how)
+    for name, count, rate in zip(("left", "right"), upto, fps, strict=True):
+        system.link(system.node("timed.py", name=name, upto=count, fps=rate)).to(pair, qos=qos)
     return system
 
 
@@ -107,13 +111,38 @@ def test_a_set_that_fails_is_tried_again_and_takes_no_other_along(
     folder: Path, part: Callable[..., LocalSystem], where: str, request: pytest.FixtureRequest
 ) -> None:
     broker = request.getfixturevalue("redis").url if where == "redis" else None
-    running = part(paired(folder, QoS.DURABLE(tries=3, backoff=0.05), broker, upto=(20, 20), fails=[4, 7]))
+    running = part(paired(folder, QoS.DURABLE(tries=3, backoff=0.05), broker, upto=(60, 60), fails=[4, 7]))
     assert running.over.wait(60)
-    assert pairs(folder) == [f"{n} {n}" for n in range(1, 21) if n not in {4, 7}]
+    assert pairs(folder) == [f"{n} {n}" for n in range(1, 61) if n not in {4, 7}]
     for one in ("left->pair", "right->pair"):
         counts = link(running.status(), one).counts
         assert counts.closes
-        assert (counts.delivered, counts.dropped, counts.redelivered) == (18, {"dead": 2}, 4)
+        assert (counts.delivered, counts.dropped, counts.redelivered) == (58, {"dead": 2}, 4)
+
+
+@pytest.mark.parametrize("where", ["log", "redis"])
+def test_a_fusion_killed_at_any_moment_loses_no_set_and_blames_none(
+    folder: Path, part: Callable[..., LocalSystem], where: str, request: pytest.FixtureRequest
+) -> None:
+    broker = request.getfixturevalue("redis").url if where == "redis" else None
+    running = part(
+        paired(folder, QoS.DURABLE(tries=2, backoff=0.05), broker, upto=(80, 80), fps=(60, 50), takes=0.02)
+    )
+    kills = 0
+    while kills < 5:
+        before = len(pairs(folder))
+        assert comes_true(lambda least=before + 5: len(pairs(folder)) > least, within_s=15)  # type: ignore[misc]
+        pid = replica(running, "pair").pid
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+            kills += 1
+    assert running.over.wait(30)
+    assert set(pairs(folder)) == {f"{n} {n}" for n in range(1, 81)}
+    for one in ("left->pair", "right->pair"):
+        counts = link(running.status(), one).counts
+        assert counts.closes
+        assert (counts.delivered, counts.dropped, counts.pending) == (80, {}, 0)
+        assert counts.redelivered <= kills
 
 
 @pytest.mark.parametrize("where", ["tcp", "redis"])

@@ -242,44 +242,103 @@ def test_new_params_reach_the_node_between_two_messages() -> None:
     os.close(wake)
 
 
+class Pair(FusionNode):
+    slop = 0.01
+    patience = 8
+    grace = 0.3
+
+    def loop(self, data: Mapping[str, Any]) -> Any:
+        return [data["left"], data["right"]]
+
+
+class Side:
+    """One input of a fusion."""
+
+    def __init__(self, name: str, qos: Any) -> None:
+        self.name, self.link = name, f"{name}->b"
+        self.channel = MemoryChannel([(self.link, qos)])
+        self.sender = self.channel.sender()
+        self.inlet = Inlet(self.channel.receiver(self.link), name, self.link)
+
+    def put(self, *indices: int) -> None:
+        for index in indices:
+            put(self, index, f"{self.name[0]}{index}", source=self.name)
+
+    @property
+    def counts(self) -> LinkCounts:
+        return self.channel.counts()[self.link]
+
+
+class Fusing:
+    """A fusion of two inputs."""
+
+    def __init__(self, qos: Any = QoS.DURABLE, node: Node | None = None) -> None:
+        self.left, self.right = Side("left", qos), Side("right", qos)
+        self.out = MemoryChannel([(OUT, QoS.DURABLE)])
+        node = node or Pair()
+        node.name = "b"
+        outlets = {"out": Outlet([(self.out.sender(), None)])}
+        self.runner = Runner(node, [self.left.inlet, self.right.inlet], outlets)
+        self.thread = threading.Thread(target=self.runner.run)
+
+    def __enter__(self) -> Self:
+        self.runner.setup()
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.runner.stop()
+        self.thread.join(5)
+        for channel in (self.left.channel, self.right.channel, self.out):
+            channel.close()
+
+    def sets(self, count: int) -> list[Any]:
+        """Return what came of the first so many sets."""
+        assert comes_true(lambda: self.out.counts()[OUT].sent >= count)
+        found = []
+        while (delivery := self.out.receiver(OUT).receive()) is not None:
+            found.append(decode(delivery.data, delivery.buffers)[1])
+        return found
+
+
 def test_fusion_accepts_what_it_used_and_what_stayed_alone() -> None:
-    class Pair(FusionNode):
-        slop = 0.01
+    with Fusing() as fusing:
+        fusing.left.put(0, 1, 2)
+        fusing.right.put(2)
+        assert fusing.sets(1) == [["l2", "r2"]]
+        assert comes_true(lambda: fusing.left.counts.delivered == 3)
+        assert fusing.right.counts.delivered == 1
 
-        def loop(self, data: Mapping[str, Any]) -> Any:
-            return [data["left"], data["right"]]
 
-    left = MemoryChannel([("l->b", QoS.DURABLE)])
-    right = MemoryChannel([("r->b", QoS.DURABLE)])
-    out = MemoryChannel([(OUT, QoS.DURABLE)])
-    node = Pair()
-    node.name = "b"
-    inlets = [
-        Inlet(left.receiver("l->b"), "left", "l->b"),
-        Inlet(right.receiver("r->b"), "right", "r->b"),
-    ]
-    runner = Runner(node, inlets, {"out": Outlet([(out.sender(), None)])})
-    runner.setup()
-    thread = threading.Thread(target=runner.run)
-    thread.start()
+def test_durable_partners_that_are_late_are_waited_for_however_many_wait() -> None:
+    with Fusing() as fusing:
+        fusing.left.put(*range(50))
+        assert comes_true(lambda: len(fusing.left.channel.receiver("left->b")._out) == 8)
+        time.sleep(0.1)  # less than its grace: the rest stays in its link
+        assert fusing.left.counts.delivered == 0
+        fusing.right.put(*range(50))
+        assert fusing.sets(50) == [[f"l{n}", f"r{n}"] for n in range(50)]
 
-    class Side:
-        def __init__(self, channel: MemoryChannel) -> None:
-            self.sender = channel.sender()
 
-    for index in (0, 1, 2):
-        put(Side(left), index, f"l{index}", source="left")
-    put(Side(right), 2, "r2", source="right")
-    assert comes_true(lambda: out.counts()[OUT].sent == 1)
-    delivery = out.receiver(OUT).receive()
-    assert delivery is not None
-    assert decode(delivery.data, delivery.buffers)[1] == ["l2", "r2"]
-    assert comes_true(lambda: left.counts()["l->b"].delivered == 3)
-    assert right.counts()["r->b"].delivered == 1
-    runner.stop()
-    thread.join(5)
-    for channel in (left, right, out):
-        channel.close()
+def test_durable_partners_that_never_come_hold_nobody_up_for_long() -> None:
+    with Fusing() as fusing:
+        fusing.left.put(*range(50))
+        assert comes_true(lambda: fusing.left.counts.delivered == 42)
+        fusing.right.put(49)
+        assert fusing.sets(1) == [["l49", "r49"]]
+
+
+def test_realtime_messages_are_never_held_back_by_a_fusion() -> None:
+    class Enduring(Pair):
+        grace = 60.0
+
+    with Fusing(QoS.REALTIME, Enduring()) as fusing:
+        for index in range(20):
+            fusing.left.put(index)
+            end = fusing.left.inlet.receiver
+            assert comes_true(lambda: end._newest is None)  # type: ignore[attr-defined]  # noqa: B023
+        assert comes_true(lambda: fusing.left.counts.delivered == 12)
+        assert fusing.left.counts.dropped == {}
 
 
 def test_a_server_that_does_not_answer_is_said_and_waited_for() -> None:

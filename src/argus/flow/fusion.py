@@ -49,6 +49,20 @@ class Matcher(Generic[T]):
         """How many messages wait, over all inputs."""
         return sum(map(len, self._waiting.values())) - self._expected
 
+    @property
+    def missing(self) -> list[str]:
+        """The inputs of which nothing waits."""
+        return [name for name, queue in self._waiting.items() if not any(place.items for place in queue)]
+
+    @property
+    def full(self) -> list[str]:
+        """The inputs of which no more may wait: with the next message the oldest goes.
+
+        Not those of which something comes again, as it comes before all others.
+        """
+        full = {name: queue for name, queue in self._waiting.items() if self._fresh(queue) >= self._patience}
+        return [name for name, queue in full.items() if all(place.items for place in queue)]
+
     def add(self, name: str, time_s: float, item: T, *, again: bool = False) -> None:
         """Take a message.
 
@@ -109,11 +123,15 @@ class Matcher(Generic[T]):
 
     def _impatient(self, queue: deque[_Place[T]]) -> list[T]:
         """Take those out that are too many, the oldest first."""
-        first = [place for place in queue if not place.again]
-        gone = first[: max(0, len(first) - self._patience)]
+        gone = [place for place in queue if not place.again][: max(0, self._fresh(queue) - self._patience)]
         for place in gone:
             queue.remove(place)
         return [place.items[0] for place in gone]
+
+    @staticmethod
+    def _fresh(queue: deque[_Place[T]]) -> int:
+        """Return how many wait that have not failed before."""
+        return sum(not place.again for place in queue)
 
     @staticmethod
     def _nearest(queue: deque[_Place[T]], time_s: float, alone: list[T]) -> T:

@@ -5,8 +5,9 @@ Which do `fusion` decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import time
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
 
 from argus.flow.channels.protocol import Delivery
 from argus.flow.fusion import Matcher
@@ -15,6 +16,9 @@ from argus.flow.message import Message
 from argus.flow.node import FusionNode, Node
 
 Part = tuple[Inlet, Delivery]
+
+_RETRY_S: Final = 10.0
+"""What failed comes again within so long, where it does."""
 
 
 class Gathering:
@@ -25,8 +29,11 @@ class Gathering:
         self._matcher: Matcher[tuple[Inlet, Delivery, Any]] | None = None
         self._expected: dict[tuple[Inlet, str], tuple[str, float]] = {}
         """Input and time of what failed, by origin: nothing else of that may come before it comes again."""
+        self._heard_s: dict[str, float] = {}
+        self._grace_s = self._since_s = 0.0
         if isinstance(node, FusionNode):
             self._matcher = Matcher(inputs, node.slop, node.patience)
+            self._grace_s, self._since_s = node.grace, time.monotonic()
 
     def add(self, inlet: Inlet, delivery: Delivery, value: Any) -> Iterator[tuple[list[Part], Message, Any]]:
         """Yield what `loop` is to be called with now: parts, and message and value as the node sees them."""
@@ -35,6 +42,7 @@ class Gathering:
             yield [(inlet, delivery)], message, value
             return
         origin, item = delivery.header.origin, (inlet, delivery, value)
+        self._heard_s[inlet.input] = time.monotonic()
         self._expect_no_more(self._matcher, (inlet, origin.source))
         self._matcher.add(inlet.input, origin.time_s, item, again=delivery.tries > 1)
         inlet.receiver.set_aside(delivery)
@@ -50,6 +58,19 @@ class Gathering:
             oldest = min(parts, key=lambda part: part[1].header.origin.born_ns)[1]
             values = {name: item for name, (_, _, item) in found.items()}
             yield parts, Message(oldest.header, values, "", ""), values
+            self._since_s = time.monotonic()
+
+    def full(self, *, down: bool) -> Collection[str]:
+        """Return the inputs that are full while what is missing may still come.
+
+        Args:
+            down: Whether something cannot come as its server does not answer.
+        """
+        if self._matcher is None or not (full := self._matcher.full):
+            return ()
+        heard_s = max([self._since_s, *(self._heard_s.get(name, 0.0) for name in self._matcher.missing)])
+        patience_s = _RETRY_S if self._expected else self._grace_s
+        return full if down or time.monotonic() - heard_s < patience_s else ()
 
     def expect(self, parts: Sequence[Part]) -> None:
         """Hear which parts come again, as their set has failed."""

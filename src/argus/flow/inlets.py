@@ -5,11 +5,11 @@ What is done with a message is the runner's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from argus.flow.channels.protocol import ChannelDown, Delivery, Receiver
+from argus.flow.channels.protocol import ChannelDown, Delivery, Receiver, ReliableReceiver
 
 _DOWN_S: Final = 0.2
 
@@ -22,6 +22,10 @@ class Inlet:
     input: str
     link: str
 
+    def may_wait(self, full: Collection[str]) -> bool:
+        """Return whether its messages stay in the link while its input is full, rather than being lost."""
+        return self.input in full and isinstance(self.receiver, ReliableReceiver)
+
 
 class Inlets:
     """Used by one thread, but for `ended_links`."""
@@ -32,11 +36,13 @@ class Inlets:
         self._start = 0
         self._faults: dict[int, str] = {}
 
-    def next(self) -> tuple[Inlet, Delivery] | None:
-        """Return the next message, or None where there is none now."""
+    def next(self, full: Collection[str] = ()) -> tuple[Inlet, Delivery] | None:
+        """Return the next message, or None where there is none; those to inputs that are full may wait."""
         count = len(self._inlets)
         for at in range(count):
             which = (self._start + at) % count
+            if full and self._inlets[which].may_wait(full):
+                continue
             try:
                 delivery = self._inlets[which].receiver.receive()
             except ChannelDown as error:
@@ -55,10 +61,9 @@ class Inlets:
         """Why one of them could not be looked at when it was its turn; empty: all could."""
         return next(iter(self._faults.values()), "")
 
-    @property
-    def descriptors(self) -> list[int]:
-        """What `poll` finds readable when there may be something."""
-        return [inlet.receiver.fileno() for inlet in self._inlets]
+    def descriptors(self, full: Collection[str] = ()) -> list[int]:
+        """Return what `poll` finds readable when there may be something, for inputs that are not full."""
+        return [inlet.receiver.fileno() for inlet in self._inlets if not inlet.may_wait(full)]
 
     def wait_s(self, longest_s: float) -> float:
         """Return how long to wait at most before the next look, though nothing is said."""

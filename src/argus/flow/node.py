@@ -147,11 +147,14 @@ class FusionNode(Node):
     """Takes what belongs together: one message of each input, at most `slop` seconds apart.
 
     `loop(data)` gets a mapping from input to value. Times are `Origin.time_s`. What finds no partner is
-    dropped when a younger set is complete, or when `patience` messages of its input wait.
+    dropped when a younger set is complete, or when `patience` messages of its input wait. Of a DURABLE
+    input it is dropped so only when the inputs that are missing have brought nothing for `grace` seconds;
+    until then its further messages stay in the link.
     """
 
     slop: ClassVar[float] = 0.05
     patience: ClassVar[int] = 32
+    grace: ClassVar[float] = 1.0
 
     def loop(self, data: Mapping[str, Any]) -> Any:
         """Return what becomes of a set; may be `async`."""

@@ -225,7 +225,8 @@ class Runner:
         inlets = self._inlets
         while not self._stopping:
             self._settle()
-            found = inlets.next()
+            full = self._gathering.full(down=bool(inlets.fault))
+            found = inlets.next(full)
             if inlets.fault:
                 self._tell_down(inlets.fault)
             else:
@@ -235,7 +236,7 @@ class Runner:
                 continue
             if self._gathering.waiting and inlets.drained(self._over_s):
                 self._gathering.let_go()
-            self._sleep(inlets.descriptors, inlets.wait_s(_LONGEST_WAIT_S))
+            self._sleep(inlets.descriptors(full), inlets.wait_s(_LONGEST_WAIT_S))
 
     def _look(self, inlet: Inlet, delivery: Delivery) -> None:
         try:
