@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import select
 import shutil
 import signal
 import subprocess
@@ -241,6 +243,19 @@ def test_beyond_loopback_it_does_not_start_without_a_key(argus: Argus, free: Pat
     done = argus("up", "--host", "0.0.0.0", "--port", "0")
     assert (done.code, "ARGUS_API_KEY" in done.err) == (2, True)
     assert list(free.iterdir()) == []
+
+
+def test_down_returns_when_nothing_of_the_control_plane_is_left(short_home: Path) -> None:
+    code, _, said = ended(command(short_home, "up", "-d", "--port", "0"))
+    assert code == 0, said
+    found = re.search(r"\(pid (\d+)\)", said)
+    assert found
+    gone = os.pidfd_open(int(found[1]))
+    try:
+        assert ended(command(short_home, "down"))[0] == 0
+        assert select.select([gone], [], [], 0)[0]
+    finally:
+        os.close(gone)
 
 
 def test_down_where_nothing_runs_says_so(argus: Argus, free: Path) -> None:

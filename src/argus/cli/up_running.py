@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from argus.core.resources.resource import Draft
 
 _START_S: Final = 60.0
-_END_S: Final = 30.0
+_END_S: Final = 45.0
 
 
 def in_foreground(
@@ -96,13 +97,7 @@ def end_all(settings: Settings, *, workers: bool) -> None:
     """End the control plane of a home, and its workers."""
     note = read_note(settings)
     if note is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(note.pid, signal.SIGTERM)
-        until = time.monotonic() + _END_S
-        while read_note(settings) is not None:
-            if time.monotonic() > until:
-                raise ArgusError(f"the control plane (pid {note.pid}) does not end: kill -9 {note.pid} would")
-            time.sleep(0.02)
+        _end_process(note.pid)
     ended = asyncio.run(shut_down(settings)) if workers else False
     if note is None and not ended:
         say("nothing runs")
@@ -112,6 +107,23 @@ def end_all(settings: Settings, *, workers: bool) -> None:
             if workers
             else "the control plane is down; workers go on"
         )
+
+
+def _end_process(pid: int) -> None:
+    """End a control plane; return when nothing of it is left, not when it has said that it ends."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        if not poll.poll(_END_S * 1000):
+            raise ArgusError(f"the control plane (pid {pid}) does not end: kill -9 {pid} would")
+    finally:
+        os.close(pidfd)
 
 
 class _Teller:
