@@ -283,6 +283,36 @@ def test_a_refused_change_is_said_while_the_old_one_goes_on() -> None:
     assert world.said("Model", "people", "Loaded")[1] == "ModelRefused"
 
 
+def test_models_of_one_pipeline_are_each_told_as_they_are() -> None:
+    models = {
+        "people": {"path": "people.onnx"},
+        "looks": {"path": "looks.onnx", "task": "embed"},
+        "hats": {"path": "hats.onnx", "task": "classify"},
+    }
+    branches = [{"model": "looks"}, {"model": "hats"}]
+    watch = {"camera": "gate", "detect": "people", "branches": branches}
+    world = World(declared({**GATE, "models": models, "pipelines": {"watch": watch}}))
+    world.settle()
+    [(name, report)] = world.reports.items()
+    world.reports[name] = msgspec.structs.replace(
+        report,
+        models=({"name": "people.onnx", "description": "yolov8, f32", "pipelines": ["watch"]},),
+        branch_models=(
+            {
+                "name": "hats.onnx",
+                "description": "x",
+                "pipelines": ["watch"],
+                "failure": "the device is gone",
+            },
+            {"name": "looks.onnx", "description": "embedder, bf16", "pipelines": ["watch"]},
+        ),
+    )
+    world.carry_out(world.plan())
+    assert world.said("Model", "people", "Loaded") == ("True", "Loaded", "yolov8, f32")
+    assert world.said("Model", "looks", "Loaded") == ("True", "Loaded", "embedder, bf16")
+    assert world.said("Model", "hats", "Loaded") == ("False", "ModelRefused", "the device is gone")
+
+
 def _wanted(world: World) -> Workload:
     return next(a.workload for a in world.plan().actions if isinstance(a, Ensure))
 

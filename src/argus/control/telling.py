@@ -112,24 +112,33 @@ class _Round:
 
     def models(self) -> None:
         """Tell of models."""
+        paths = {str(model.spec.get("path")) for model in self._known.models.values()}
         for model in self._known.models.values():
             users = self._known.users.get(model.name, ())
-            loaded, failure = self._model_seen(model, set(users))
+            loaded, failure = self._model_seen(model, set(users), paths)
             self._set(model, users, None, model_status(model, users, loaded, failure, self._seen.now))
 
-    def _model_seen(self, model: Resource, users: set[str]) -> tuple[str | None, str | None]:
-        """Return how some worker describes a model, or why some worker could not open it."""
-        path = model.spec.get("path")
+    def _model_seen(self, model: Resource, users: set[str], paths: set[str]) -> tuple[str | None, str | None]:
+        """Return how some worker describes a model, or why some worker could not open it.
+
+        Args:
+            model: It.
+            users: Pipelines that name it, for what they find or in a branch.
+            paths: Those of all models: what is open by one of them is that model.
+        """
+        path = str(model.spec.get("path"))
         for report in self._seen.reports.values():
             for pipeline in report.pipelines:
                 if pipeline.reason.startswith("Model") and pipeline.name in users:
                     return None, pipeline.message
-            for opened in report.models:
+            for opened in (*report.models, *report.branch_models):
                 ours = not users.isdisjoint(opened.get("pipelines", ()))
+                name = opened.get("name", "")
+                if name != path and (not ours or name in paths):
+                    continue
                 if opened.get("failure") and ours:
                     return None, str(opened["failure"])
-                if opened.get("name") == path or ours:
-                    return str(opened.get("description", "")), None
+                return str(opened.get("description", "")), None
         return None, None
 
     def _is_right(self, resource: Resource, of: object, looks: object) -> bool:

@@ -74,6 +74,8 @@ class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
     pipelines: tuple[PipelineReport, ...] = ()
     models: tuple[dict[str, Any], ...] = ()
     """As `ModelStatus` has them."""
+    branch_models: tuple[dict[str, Any], ...] = ()
+    """Likewise."""
     backlog: int = 0
     """Records that are not stored yet."""
     storage_problem: str = ""

@@ -45,6 +45,7 @@ class Reporting:
     def report(self) -> WorkerReport:
         """Return how the worker is."""
         status = self._engine.status()
+        said = status.to_json()
         config = self._converger.wanted
         ills = self.ills(status)
         return WorkerReport(
@@ -58,7 +59,8 @@ class Reporting:
             config_problem=self.config_problem,
             cameras=self._cameras(status, config),
             pipelines=self._pipelines(status, config),
-            models=tuple(status.to_json()["models"]),
+            models=tuple(said["models"]),
+            branch_models=tuple(said["branch_models"]),
             backlog=self._scribe.backlog,
             storage_problem=self._scribe.problem,
         )
