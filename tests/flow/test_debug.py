@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from argus import ConsumerNode, FusionNode, ProducerNode, QoS, SinkNode, System
+from argus.flow.codec import ValueUnsendable
 from argus.flow.debug import DebugSystem
 from argus.flow.loading import NodeBroken
 
@@ -141,6 +142,37 @@ def test_an_async_loop_is_awaited() -> None:
     system.link(system.node(counting)).to(system.node(Slow)).to(system.node(Keep))
     run(system)
     assert SEEN == [100, 101, 102, 103, 104]
+
+
+def test_async_generators_give_one_value_after_the_other() -> None:
+    import asyncio
+
+    async def ticking() -> AsyncIterator[int]:
+        for at in range(3):
+            await asyncio.sleep(0)
+            yield at
+
+    class Twice(ConsumerNode):
+        async def loop(self, data: int) -> AsyncIterator[int]:
+            yield data
+            await asyncio.sleep(0)
+            yield data + 100
+
+    system = System("test")
+    system.link(system.node(ticking)).to(system.node(Twice)).to(system.node(Keep))
+    run(system)
+    assert SEEN == [0, 100, 1, 101, 2, 102]
+
+
+def test_what_could_not_travel_fails_here_too() -> None:
+    def opened() -> Iterator[Any]:
+        yield threading.Lock()
+
+    system = System("test")
+    system.link(system.node(opened)).to(system.node(Keep))
+    with pytest.raises(ValueUnsendable, match="lock"):
+        run(system)
+    assert SEEN == []
 
 
 def test_everything_happens_in_the_calling_thread_and_errors_come_out_where_they_happen() -> None:

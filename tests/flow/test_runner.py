@@ -164,6 +164,31 @@ def test_a_generator_sends_each_of_its_values() -> None:
         assert bench.results(3) == [0, 1, 2]
 
 
+def test_a_generator_is_watched_while_it_works_and_not_while_its_values_are_sent() -> None:
+    told: list[str] = []
+
+    class Watch:
+        def enter(self) -> None:
+            told.append("enter")
+
+        def leave(self) -> None:
+            told.append("leave")
+
+    class Spread(ConsumerNode):
+        def loop(self, data: int) -> Iterator[int]:
+            told.append("works")
+            yield data
+            told.append("works")
+
+    with Bench(Spread(), guard=Watch()) as bench:
+        put(bench, 3, 3)
+        assert bench.results(1) == [3]
+        assert comes_true(lambda: bench.counts.delivered == 1)
+    steps = ["enter", "leave"]  # the call that makes the generator
+    steps += ["enter", "works", "leave"] * 2
+    assert told == steps
+
+
 class Count(ProducerNode):
     """Counts to `upto`."""
 

@@ -1,4 +1,4 @@
-"""Calling what a user wrote, whether it is `async` or not.
+"""Calling what a user wrote, whether it is `async` or not, a generator or not.
 
 One asyncio loop per node, begun when it is first needed; tasks that the node's code starts live in it
 and move on during its calls.
@@ -7,11 +7,14 @@ and move on during its calls.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import asyncio
+
+
+_END = object()
 
 
 class Guard(Protocol):
@@ -56,6 +59,23 @@ class Caller:
         finally:
             guard.leave()
 
+    def results(self, function: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
+        """Yield what it returns: nothing for None, a value, or each that a generator gives, `async` or not.
+
+        Each part of it that the user wrote must come back, or is taken for stuck.
+        """
+        result = self.watched(function, *arguments)
+        if isinstance(result, Iterator):
+            while (value := self.watched(next, result, _END)) is not _END:
+                if value is not None:
+                    yield value
+        elif isinstance(result, AsyncIterator):
+            while (value := self.watched(_following, result)) is not _END:
+                if value is not None:
+                    yield value
+        elif result is not None:
+            yield result
+
     def close(self) -> None:
         """End the loop and what still runs in it."""
         if self._loop is None:
@@ -67,3 +87,7 @@ class Caller:
             task.cancel()
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+
+
+async def _following(values: AsyncIterator[Any]) -> Any:
+    return await anext(values, _END)

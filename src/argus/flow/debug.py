@@ -8,19 +8,20 @@ need two processes (retries, dead letters, restarts) do not apply.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from argus.flow.calling import Caller
 from argus.flow.channels.protocol import LinkCounts
+from argus.flow.codec import Encoder
 from argus.flow.fusion import Matcher
 from argus.flow.graph import Graph, LinkSpec
 from argus.flow.loading import first_params, from_object, make_node
 from argus.flow.message import Header, Message
-from argus.flow.node import EndOfStream, FusionNode, Node, ProducerNode
-from argus.flow.stamp import Stamps, values_of
+from argus.flow.node import EndOfStream, FusionNode, Node, ProducerNode, output_of
+from argus.flow.stamp import Stamps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,6 +98,7 @@ class _Station:
         self._next_s = 0.0
         self._stamps = Stamps(node.name, life=system.life)
         self._received_ns = 0
+        self._encoder = Encoder()
         self._wires: dict[str, list[tuple[_Station, LinkSpec, LinkCounts]]] = {}
         self._matcher: Matcher[tuple[Header, Any, LinkCounts]] | None = None
         node.host = self
@@ -123,7 +125,7 @@ class _Station:
                 time.sleep(self._next_s - now_s)
             self._next_s += 1.0 / self._fps
         try:
-            self._give(self._call(self.node.loop))  # type: ignore[attr-defined]  # a producer
+            self._call()
         except EndOfStream:
             return False
         return True
@@ -153,6 +155,7 @@ class _Station:
                 raise ValueError(f"{self.node.name} has no output {output!r}: it has {known}")
             return
         header = self._stamps.header(value, self.message, self._received_ns, time_s=time_s, index=index)
+        self._encoder.encode(header, value)  # what could not travel to another process fails here too
         for target, link, counts in wires:
             counts.sent += 1
             counts.pending += 1
@@ -171,7 +174,7 @@ class _Station:
         before, self.message = self.message, message
         self._received_ns = time.monotonic_ns()
         try:
-            self._give(self._call(self.node.loop, value))  # type: ignore[attr-defined]  # no producer
+            self._call(value)
         except EndOfStream:
             self.system.stop()
         except BaseException:
@@ -185,9 +188,7 @@ class _Station:
             count.pending -= 1
             count.delivered += 1
 
-    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return self.caller.call(function, *arguments)
-
-    def _give(self, result: Any) -> None:
-        for value in values_of(self.node, result):
-            self.send(value, self.node.outputs[0])
+    def _call(self, *arguments: Any) -> None:
+        """Call `loop`, and send what it gives."""
+        for value in self.caller.results(self.node.loop, *arguments):  # type: ignore[attr-defined]  # all have one
+            self.send(value, output_of(self.node))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from argus.flow.channels.protocol import Delivery
 from argus.flow.fusion import Matcher
-from argus.flow.inlets import Inlet
+from argus.flow.inlets import Inlet, Inlets
 from argus.flow.message import Message
 from argus.flow.node import FusionNode, Node
 
@@ -60,17 +60,15 @@ class Gathering:
             yield parts, Message(oldest.header, values, "", ""), values
             self._since_s = time.monotonic()
 
-    def full(self, *, down: bool) -> Collection[str]:
-        """Return the inputs that are full while what is missing may still come.
-
-        Args:
-            down: Whether something cannot come as its server does not answer.
-        """
+    def full(self, inlets: Inlets) -> Collection[str]:
+        """Return the inputs that are full while what is missing may still come."""
         if self._matcher is None or not (full := self._matcher.full):
             return ()
+        if not inlets.up:
+            self._since_s = time.monotonic()
         heard_s = max([self._since_s, *(self._heard_s.get(name, 0.0) for name in self._matcher.missing)])
         patience_s = _RETRY_S if self._expected else self._grace_s
-        return full if down or time.monotonic() - heard_s < patience_s else ()
+        return full if time.monotonic() - heard_s < patience_s else ()
 
     def expect(self, parts: Sequence[Part]) -> None:
         """Hear which parts come again, as their set has failed."""

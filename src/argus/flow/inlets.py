@@ -82,6 +82,11 @@ class Inlets:
         links = dict.fromkeys(inlet.link for inlet in self._inlets)
         return [li for li in links if all(i.receiver.drained(None) for i in self._inlets if i.link == li)]
 
+    @property
+    def up(self) -> bool:
+        """Whether what was sent can come, by all of them."""
+        return not self._faults and all(inlet.receiver.up for inlet in self._inlets)
+
     def drained(self, over_s: float | None) -> bool:
         """Return whether all streams are over, and nothing of them waits; see `Receiver.drained`."""
         return not self._faults and all(inlet.receiver.drained(over_s) for inlet in self._inlets)

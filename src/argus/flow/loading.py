@@ -14,7 +14,7 @@ import runpy
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,28 +44,44 @@ class FunctionNode(Node):
 
 
 class FunctionProducer(FunctionNode, ProducerNode):
-    """A function without an argument, or a generator function."""
+    """A function without an argument, or a generator function; either may be `async`."""
 
-    _stream: Iterator[Any] | None = None
+    _stream: Generator[Any] | AsyncGenerator[Any] | None = None
 
     def setup(self) -> None:
         """Begin the generator, where it is one."""
-        if inspect.isgeneratorfunction(self.function):
+        if inspect.isgeneratorfunction(self.function) or inspect.isasyncgenfunction(self.function):
             self._stream = self.function(**self.settings())
 
     def loop(self) -> Any:
         """Return the next value."""
         if self._stream is None:
             return self.function(**self.settings())
+        if isinstance(self._stream, AsyncGenerator):
+            return self._following(self._stream)
         try:
             return next(self._stream)
         except StopIteration:
             raise EndOfStream("the generator has ended") from None
 
-    def teardown(self) -> None:
+    def teardown(self) -> Any:
         """End the generator."""
+        if isinstance(self._stream, AsyncGenerator):
+            return self._closed(self._stream)
         if self._stream is not None:
-            self._stream.close()  # type: ignore[attr-defined]  # a generator, as `setup` made it
+            self._stream.close()
+        return None
+
+    @staticmethod
+    async def _following(stream: AsyncGenerator[Any]) -> Any:
+        try:
+            return await anext(stream)
+        except StopAsyncIteration:
+            raise EndOfStream("the generator has ended") from None
+
+    @staticmethod
+    async def _closed(stream: AsyncGenerator[Any]) -> None:
+        await stream.aclose()
 
 
 class FunctionConsumer(FunctionNode, ConsumerNode):

@@ -247,6 +247,8 @@ class LocalSystem:
         self._endings.forget(name)
         for node, replica, source in self._replicas():
             if source == name:
+                # Where a channel cannot be told now, its successor tells it.
+                self._pages[source].last_end = reason
                 self.wiring.forget(node, replica, reason)
 
     def _changed(self, status: ProcessStatus) -> None:

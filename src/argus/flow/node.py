@@ -166,3 +166,14 @@ class GatewayNode(SinkNode):
 
     `loop(data)` is called for each message of every link to it; it keeps the newest of each topic.
     """
+
+
+def output_of(node: Node) -> str:
+    """Return where goes what a node's `loop` gives.
+
+    Raises:
+        ValueError: it is a sink.
+    """
+    if not node.outputs:
+        raise ValueError(f"{node.name} is a sink: its loop must return None")
+    return node.outputs[0]

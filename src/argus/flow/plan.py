@@ -68,10 +68,16 @@ def source_name(node: NodeSpec, replica: int) -> str:
     return node.name if node.replicas == 1 else f"{node.name}.{replica}"
 
 
-class Page:
-    """A few numbers of a replica that outlive its processes: how many there were, the next index, a fault.
+_SIZE: Final = 8
+"""Which number of a page is the length of its text."""
+_TEXT: Final = 8 * (_SIZE + 1)
+"""Where that begins."""
 
-    They end with the life of the system.
+
+class Page:
+    """What of a replica outlives its processes: how many there were, the next index, a fault, the last end.
+
+    It ends with the life of the system.
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
@@ -90,6 +96,17 @@ class Page:
     @next_index.setter
     def next_index(self, index: int) -> None:
         self._numbers[1] = index
+
+    @property
+    def last_end(self) -> str:
+        """How the process before ended, as its parent saw it; empty: there was none."""
+        return self._map[_TEXT : _TEXT + self._numbers[_SIZE]].decode(errors="replace")
+
+    @last_end.setter
+    def last_end(self, reason: str) -> None:
+        data = reason.encode(errors="replace")[: mmap.PAGESIZE - _TEXT]
+        self._map[_TEXT : _TEXT + len(data)] = data
+        self._numbers[_SIZE] = len(data)
 
     def is_news(self, fault: str) -> bool:
         """Note why a process could not begin; return whether it is another reason than the last time."""

@@ -22,10 +22,10 @@ from argus.flow.gathering import Gathering, Part
 from argus.flow.inlets import Inlet, Inlets
 from argus.flow.message import Message
 from argus.flow.meters import Meters
-from argus.flow.node import EndOfStream, Node, ProducerNode
+from argus.flow.node import EndOfStream, Node, ProducerNode, output_of
 from argus.flow.outlet import Outlet
 from argus.flow.refusals import Refusals
-from argus.flow.stamp import Stamps, values_of
+from argus.flow.stamp import Stamps
 from argus.flow.wire import MessageDamaged
 
 if TYPE_CHECKING:
@@ -200,10 +200,18 @@ class Runner:
     def _is_leaving(self) -> bool:
         return self._leaving
 
-    def _give(self, result: Any) -> None:
-        """Send what `loop` returned."""
-        for value in values_of(self.node, result):
-            self.send(value, self.node.outputs[0])
+    def _call(self, *arguments: Any) -> None:
+        """Call `loop`, and send what it gives."""
+        results = self._caller.results(self.node.loop, *arguments)  # type: ignore[attr-defined]  # all have one
+        spent_s = 0.0
+        while True:
+            began_s = time.perf_counter()
+            value = next(results, None)
+            spent_s += time.perf_counter() - began_s
+            if value is None:
+                break
+            self.send(value, output_of(self.node))
+        self.meters.loop.observe(spent_s)
 
     def _produce(self, node: ProducerNode) -> None:
         self._next_s = time.monotonic()
@@ -214,18 +222,15 @@ class Runner:
                 if self.pause(self._next_s - time.monotonic()):
                     return
                 self._next_s += 1.0 / self._fps
-            began = time.perf_counter()
             with suppress(ChannelClosed):
-                result = self._caller.watched(node.loop)
-                self._give(result)
-            self.meters.loop.observe(time.perf_counter() - began)
+                self._call()
             self.meters.processed += 1
 
     def _consume(self) -> None:
         inlets = self._inlets
         while not self._stopping:
             self._settle()
-            full = self._gathering.full(down=bool(inlets.fault))
+            full = self._gathering.full(inlets)
             found = inlets.next(full)
             if inlets.fault:
                 self._tell_down(inlets.fault)
@@ -255,10 +260,7 @@ class Runner:
             if hops:
                 self.meters.links[inlet.link].observe((self._received_ns - hops[-1].sent_ns) / 1e9)
         try:
-            began = time.perf_counter()
-            result = self._caller.watched(self.node.loop, value)  # type: ignore[attr-defined]  # all but producers take one
-            self.meters.loop.observe(time.perf_counter() - began)
-            self._give(result)
+            self._call(value)
             for outlet in self._outlets.values():
                 outlet.flush(self._is_leaving)
         except ChannelClosed:

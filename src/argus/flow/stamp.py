@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from argus.flow.message import Header, Hop, Message, Origin
-from argus.flow.node import Node
 
 
 class Stamps:
@@ -80,20 +79,3 @@ class Stamps:
             self._life,
         )
         return Header(id_, origin, (Hop(self._source, now_ns, now_ns),))
-
-
-def values_of(node: Node, result: Any) -> Iterator[Any]:
-    """Yield what is to be sent of what `loop` has returned: nothing, a value, or each of a generator.
-
-    Raises:
-        ValueError: the node is a sink and returned something.
-    """
-    if result is None:
-        return
-    if isinstance(result, Iterator):
-        for item in result:
-            yield from values_of(node, item)
-        return
-    if not node.outputs:
-        raise ValueError(f"{node.name} is a sink: its loop must return None")
-    yield result

@@ -239,18 +239,26 @@ def open_sender(spec: EndSpec) -> Sender:
     return RedisSender(spec)
 
 
-def open_receivers(inlet: InletPlan, replica: int) -> list[Receiver]:
-    """Return the receiving ends of a link's channels for a replica."""
+def open_receivers(inlet: InletPlan, replica: int, last_end: str = "") -> list[Receiver]:
+    """Return the receiving ends of a link's channels for a replica.
+
+    Args:
+        inlet: The link.
+        replica: Which of the consumer's replicas it is.
+        last_end: How the process before it ended, where that is known.
+    """
     # One memory for all of them: what is newer may have come by another channel.
     freshness = Freshness(inlet.qos) if isinstance(inlet.qos, Realtime) else None
-    return [_open_receiver(spec, inlet.link, replica, freshness) for spec in inlet.channels]
+    return [_open_receiver(spec, inlet.link, replica, freshness, last_end) for spec in inlet.channels]
 
 
-def _open_receiver(spec: EndSpec, link: str, replica: int, freshness: Freshness | None) -> Receiver:
+def _open_receiver(
+    spec: EndSpec, link: str, replica: int, freshness: Freshness | None, last_end: str
+) -> Receiver:
     if isinstance(spec, RingSpec):
         return RingReceiver(spec, link, replica, freshness=freshness)
     if isinstance(spec, LogSpec):
-        return LogReceiver(spec, replica)
+        return LogReceiver(spec, replica, last_end)
     if isinstance(spec, TcpSpec) and spec.several:
         from argus.flow.channels.tcp_several import TcpSeveral
 
@@ -261,4 +269,4 @@ def _open_receiver(spec: EndSpec, link: str, replica: int, freshness: Freshness 
         return TcpReceiver(spec, link, replica, freshness=freshness)
     from argus.flow.channels.redis_receiver import RedisReceiver
 
-    return RedisReceiver(spec, replica)
+    return RedisReceiver(spec, replica, last_end)

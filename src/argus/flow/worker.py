@@ -90,7 +90,7 @@ def main() -> int:
             [
                 Inlet(receiver, inlet.input, inlet.link)
                 for inlet in plan.inlets
-                for receiver in open_receivers(inlet, plan.replica)
+                for receiver in open_receivers(inlet, plan.replica, page.last_end)
             ],
             outlets_of(plan, node),
             source=plan.source,

@@ -159,7 +159,7 @@ def given_up(folder: Path, play: Play, step: int) -> None:
         assert letter.reason in {
             "ValueError: no",
             "signal 9 (SIGKILL)",
-            "the process that looked at it is gone",
+            "its process ended without a word",
         }
         assert log.counts()[LINK].dropped == {"dead": 1}
 

@@ -168,6 +168,20 @@ def test_another_replica_takes_what_a_dead_one_had(redis: RedisServer) -> None:
     wire.close()
 
 
+def test_who_comes_after_a_death_that_could_not_be_told_tells_it(redis: RedisServer) -> None:
+    from argus.flow.channels.redis_receiver import RedisReceiver
+
+    wire = RedisWire(Broker(control=redis.url), QoS.DURABLE(tries=1))
+    put(wire, 0)
+    put(wire, 1)
+    take(wire.ends[0])
+    wire.ends[0].close(goodbye=False)
+    wire.ends[0] = RedisReceiver(wire.channel.spec, 0, "signal 11 (SIGSEGV): at node.py:16 in loop")
+    assert value_of(take(wire.ends[0])) == 1
+    assert wire.dead() == [("signal 11 (SIGSEGV): at node.py:16 in loop", 1)]
+    wire.close()
+
+
 def test_a_replica_that_nobody_watches_is_given_up_when_it_shows_no_life(redis: RedisServer) -> None:
     import msgspec
 

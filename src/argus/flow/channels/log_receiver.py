@@ -18,8 +18,13 @@ from argus.flow.wire import MessageDamaged, unlay
 class LogReceiver(ReliableReceiver):
     """See `ReliableReceiver`. What it hands out are bytes of their own: arrays of them may be kept."""
 
-    def __init__(self, spec: LogSpec, replica: int) -> None:
+    def __init__(self, spec: LogSpec, replica: int, last_end: str = "") -> None:
         """Open the end; what an earlier process held as this replica comes again.
+
+        Args:
+            spec: The channel.
+            replica: Which of the consumer's replicas this is; one living process each.
+            last_end: How the process before ended, where that is known.
 
         Raises:
             LogUnreadable: the descriptor is of something else.
@@ -33,7 +38,7 @@ class LogReceiver(ReliableReceiver):
         self._held: dict[int, Held] = {}
         self._closed = False
         self._silent = False
-        while not self._entries.take_back(replica, "the process that looked at it is gone"):
+        while not self._entries.take_back(replica, last_end or "its process ended without a word"):
             structlog.get_logger().warning("flow.log_held_up", link=self.link, replica=replica)
         self._bells.wake(replica)
 

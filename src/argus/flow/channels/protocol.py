@@ -156,6 +156,11 @@ class Receiver(ABC):
         """Say that what was set aside is looked at from now on."""
 
     @property
+    def up(self) -> bool:
+        """Whether what was sent can come: False while a server between the ends is not reached."""
+        return True
+
+    @property
     def ended(self) -> bool:
         """Whether the sending end has said that the stream is over, and all of it was had; from any thread.
 

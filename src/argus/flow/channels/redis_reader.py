@@ -28,8 +28,9 @@ _LOOK_S: Final = 5.0
 class Reader:
     """Reads for one consumer; used by one thread, but for `leave`."""
 
-    def __init__(self, spec: RedisSpec, me: bytes, hand: Hand, answer_s: float) -> None:
+    def __init__(self, spec: RedisSpec, me: bytes, hand: Hand, answer_s: float, last_end: str = "") -> None:
         """Begin without a connection."""
+        self._last_end = last_end or "its process ended without a word"
         self._spec, self._keys, self._me, self._hand, self._answer_s = spec, spec.keys, me, hand, answer_s
         self._clock = Clock()
         self._met = False
@@ -93,8 +94,8 @@ class Reader:
         Raises:
             ChannelDown: the connection is gone.
         """
-        reason = b"its process ended without a word"
-        line.run(LEAVE, self._keys.all, self._me, b"%d" % died, reason, *said(self._spec), *keep)
+        why = self._last_end.encode(errors="replace")
+        line.run(LEAVE, self._keys.all, self._me, b"%d" % died, why, *said(self._spec), *keep)
 
     def _adopt(self, line: Line, data: Line | None, room: int, *, look: bool) -> None:
         """Show life, and take what nobody has."""

@@ -25,19 +25,22 @@ from argus.flow.channels.redis_spec import RedisSpec
 class RedisReceiver(ReliableReceiver):
     """See `ReliableReceiver`. A message that failed holds back those of its origin in its own replica."""
 
-    def __init__(self, spec: RedisSpec, replica: int = 0, *, answer_s: float = ANSWER_S) -> None:
+    def __init__(
+        self, spec: RedisSpec, replica: int = 0, last_end: str = "", *, answer_s: float = ANSWER_S
+    ) -> None:
         """Begin to read ahead.
 
         Args:
             spec: The channel.
             replica: Which of the consumer's replicas this is; one living process each.
+            last_end: How the process before ended, where that is known.
             answer_s: Seconds without a sign of the server after which another connection is tried.
         """
         self.link = spec.link
         self._spec, self._answer_s = spec, answer_s
         me = spec.consumer(replica)
         self._hand = Hand(spec.qos, spec.replicas)
-        self._reader = Reader(spec, me, self._hand, answer_s)
+        self._reader = Reader(spec, me, self._hand, answer_s, last_end)
         self._settler = Settler(spec, me, self._hand, answer_s)
         self._down: dict[str, str | None] = {"read": None, "settle": None}
         """Why a thread has no connection; empty: it has, None: it never had one."""
@@ -106,6 +109,12 @@ class RedisReceiver(ReliableReceiver):
         return self._hand.next_s()
 
     @property
+    def up(self) -> bool:
+        """Whether both threads have a connection that works."""
+        with self._hand.lock:
+            return self._settler.ready and not any(reason != "" for reason in self._down.values())
+
+    @property
     def ended(self) -> bool:
         """Whether the producer has said that the stream is over, and everything of it was settled."""
         return self._reader.ended
@@ -113,8 +122,7 @@ class RedisReceiver(ReliableReceiver):
     def drained(self, over_s: float | None) -> bool:
         """Return whether nothing waits here, nor at the server when it was asked after the stream's end."""
         with self._hand.lock:
-            connected = all(reason == "" for reason in self._down.values())
-            return connected and not self._hand.has_more and self._reader.found_nothing(over_s)
+            return self.up and not self._hand.has_more and self._reader.found_nothing(over_s)
 
     def flush(self, within_s: float = 5.0) -> bool:
         """Wait until the server knows what was accepted and refused; return whether it does."""
