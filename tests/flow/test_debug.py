@@ -214,7 +214,7 @@ def test_fps_paces_a_producer() -> None:
     assert time.monotonic() - began >= 0.08
 
 
-def test_pictures_are_handed_on_as_they_are() -> None:
+def test_pictures_are_handed_on_without_a_copy_and_cannot_be_written_to() -> None:
     picture = np.zeros((1080, 1920, 3), np.uint8)
 
     def camera() -> Iterator[Any]:
@@ -223,4 +223,6 @@ def test_pictures_are_handed_on_as_they_are() -> None:
     system = System("test")
     system.link(system.node(camera)).to(system.node(Keep))
     run(system)
-    assert SEEN[0] is picture
+    assert np.shares_memory(SEEN[0], picture)
+    assert not SEEN[0].flags.writeable
+    assert picture.flags.writeable

@@ -1,8 +1,8 @@
 """A whole system in one process and one thread: breakpoints work, and errors end it where they happen.
 
 Links are calls: what a node sends is looked at by those behind it before `send` returns, so nothing
-waits, nothing is dropped for its age, and nothing is copied or encoded. The promises of other modes that
-need two processes (retries, dead letters, restarts) do not apply.
+waits, nothing is dropped for its age, and arrays are not copied. Values are handed on as another process would
+get them. The promises of other modes that need two processes (retries, dead letters, restarts) do not apply.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import structlog
 
 from argus.flow.calling import Caller
 from argus.flow.channels.protocol import LinkCounts
-from argus.flow.codec import Encoder
+from argus.flow.codec import Encoder, decode
 from argus.flow.fusion import Matcher
 from argus.flow.graph import Graph, LinkSpec
 from argus.flow.loading import first_params, from_object, make_node
@@ -155,7 +155,8 @@ class _Station:
                 raise ValueError(f"{self.node.name} has no output {output!r}: it has {known}")
             return
         header = self._stamps.header(value, self.message, self._received_ns, time_s=time_s, index=index)
-        self._encoder.encode(header, value)  # what could not travel to another process fails here too
+        # As another process would get it: what cannot travel fails here too, and so does writing into an array.
+        _, value = decode(*self._encoder.encode(header, value))
         for target, link, counts in wires:
             counts.sent += 1
             counts.pending += 1
