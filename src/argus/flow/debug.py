@@ -1,8 +1,9 @@
 """A whole system in one process and one thread: breakpoints work, and errors end it where they happen.
 
 Links are calls: what a node sends is looked at by those behind it before `send` returns, so nothing
-waits, nothing is dropped for its age, and arrays are not copied. Values are handed on as another process would
-get them. The promises of other modes that need two processes (retries, dead letters, restarts) do not apply.
+waits, nothing is dropped for its age, and arrays are not copied. Values are handed on as another process
+would get them. The promises of other modes that need two processes (retries, dead letters, restarts) do
+not apply.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ class _Station:
                 raise ValueError(f"{self.node.name} has no output {output!r}: it has {known}")
             return
         header = self._stamps.header(value, self.message, self._received_ns, time_s=time_s, index=index)
-        # As another process would get it: what cannot travel fails here too, and so does writing into an array.
+        # As another process would get it: what cannot travel fails here too, and so does writing into it.
         _, value = decode(*self._encoder.encode(header, value))
         for target, link, counts in wires:
             counts.sent += 1
