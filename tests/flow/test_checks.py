@@ -108,6 +108,15 @@ def test_all_faults_are_told_in_one_error(nodes: Path) -> None:
         assert fact in text
 
 
+def test_an_order_that_replicas_would_undo_is_refused(nodes: Path) -> None:
+    workers = [node(nodes, "worker", "a", replicas=2), node(nodes, "worker", "b", replicas=3)]
+    bad = graph(
+        [node(nodes, "camera", params={"url": "x"}), *workers],
+        [link("camera", "a"), link("a", "b", QoS.DURABLE(ordered=True))],
+    )
+    assert "link a->b: DURABLE with ordered leads to 3 replicas" in only_fault(bad)
+
+
 def test_a_cycle_is_shown_as_the_way_around_it(nodes: Path) -> None:
     workers = [node(nodes, "worker", name) for name in "abc"]
     links = [link("a", "b"), link("b", "c"), link("c", "a")]

@@ -165,6 +165,11 @@ def _link(graph: Graph, link: LinkSpec, outlines: Mapping[str, Outline]) -> Iter
     if not isinstance(link.qos, Durable):
         return
     broker = graph.broker.control is not None
+    if link.qos.ordered and link.target in known and known[link.target].replicas > 1:
+        yield (
+            f"link {link.id}: DURABLE with ordered leads to {known[link.target].replicas} replicas, which"
+            " share what comes: make it one, or order what they send"
+        )
     if link.qos.on_disk and broker:
         yield (
             f"link {link.id}: DURABLE with on_disk goes through a file, but the system has a broker, which"

@@ -151,9 +151,9 @@ def _promise(link: LinkSpec) -> str:
     said: list[str] = [_kind(link)]
     if isinstance(qos, Realtime):
         said += [] if qos.max_age is None else [f"at most {qos.max_age:g} s old"]
-        said += ["ordered"] if qos.ordered else []
     else:
         said += ["on disk"] if qos.on_disk else []
+    said += ["ordered"] if qos.ordered else []
     said += [] if qos.jpeg is None else [f"jpeg {qos.jpeg}"]
     said += [] if link.output is None else [f"output {link.output}"]
     said += [] if link.input in {"in", link.source} else [f"input {link.input}"]

@@ -5,11 +5,13 @@ What is done with a message is the runner's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from argus.flow.channels.protocol import ChannelDown, Delivery, Receiver, ReliableReceiver
+from argus.flow.ordering import Ordering
 
 _DOWN_S: Final = 0.2
 
@@ -21,10 +23,15 @@ class Inlet:
     receiver: Receiver
     input: str
     link: str
+    order: Ordering[tuple[Inlet, Delivery]] | None = None
+    """Where what came too early waits, of all channels of the link; None: nothing does."""
 
     def may_wait(self, full: Collection[str]) -> bool:
         """Return whether its messages stay in the link while its input is full, rather than being lost."""
         return self.input in full and isinstance(self.receiver, ReliableReceiver)
+
+
+_Found = tuple[Inlet, Delivery]
 
 
 class Inlets:
@@ -35,9 +42,49 @@ class Inlets:
         self._inlets = list(inlets)
         self._start = 0
         self._faults: dict[int, str] = {}
+        self._orders = list({id(i.order): i.order for i in inlets if i.order is not None}.values())
 
     def next(self, full: Collection[str] = ()) -> tuple[Inlet, Delivery] | None:
         """Return the next message, or None where there is none; those to inputs that are full may wait."""
+        if not self._orders:
+            return self._received(full)
+        found = self._in_order()
+        while found is None and (came := self._received(full)) is not None:
+            found = came if came[0].order is None else self._ordered(came, came[0].order)
+        return found
+
+    def expect(self, parts: Iterable[tuple[Inlet, Delivery]]) -> None:
+        """Hear which messages come again: nothing younger of their origins shall come before."""
+        for inlet, delivery in parts:
+            if inlet.order is not None:
+                origin = delivery.header.origin
+                inlet.order.expect(origin.source, (origin.life, origin.index), time.monotonic())
+
+    def _in_order(self) -> tuple[Inlet, Delivery] | None:
+        """Return a message whose turn has come."""
+        now_s = time.monotonic()
+        for order in self._orders:
+            found = order.next(now_s)
+            if found is not None:
+                found[0].receiver.take_up(found[1])
+                return found
+        return None
+
+    @staticmethod
+    def _ordered(came: _Found, order: Ordering[_Found]) -> tuple[Inlet, Delivery] | None:
+        """Return what has its turn now that a message has come, mostly that."""
+        inlet, delivery = came
+        at, now_s = delivery.header.origin, time.monotonic()
+        size = len(delivery.data) + sum(buffer.nbytes for buffer in delivery.buffers)
+        order.add(at.source, (at.life, at.index), size, came, now_s)
+        found = order.next(now_s)
+        if found is not came:
+            inlet.receiver.set_aside(delivery)
+            if found is not None:
+                found[0].receiver.take_up(found[1])
+        return found
+
+    def _received(self, full: Collection[str]) -> tuple[Inlet, Delivery] | None:
         count = len(self._inlets)
         for at in range(count):
             which = (self._start + at) % count
@@ -68,6 +115,9 @@ class Inlets:
     def wait_s(self, longest_s: float) -> float:
         """Return how long to wait at most before the next look, though nothing is said."""
         looks = [s for inlet in self._inlets if (s := inlet.receiver.next_look_s()) is not None]
+        if self._orders:
+            now_s = time.monotonic()
+            looks += [s for order in self._orders if (s := order.wait_s(now_s)) is not None]
         return min([*looks, *([_DOWN_S] if self._faults else []), longest_s])
 
     @property
@@ -89,7 +139,9 @@ class Inlets:
 
     def drained(self, over_s: float | None) -> bool:
         """Return whether all streams are over, and nothing of them waits; see `Receiver.drained`."""
-        return not self._faults and all(inlet.receiver.drained(over_s) for inlet in self._inlets)
+        if self._faults or any(len(order) for order in self._orders):
+            return False
+        return all(inlet.receiver.drained(over_s) for inlet in self._inlets)
 
     def close(self) -> None:
         """Close the receiving ends."""

@@ -34,6 +34,8 @@ class InletPlan(msgspec.Struct, frozen=True, kw_only=True):
     link: str
     input: str
     qos: Promise
+    senders: int = 1
+    """Replicas of its source."""
     channels: tuple[EndSpec, ...]
 
 

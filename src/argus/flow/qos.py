@@ -55,12 +55,18 @@ class Durable(_Promise, frozen=True, kw_only=True, tag="durable"):
     """Seconds before the second try; doubled for each further one, up to 5."""
     on_disk: bool = False
     """True keeps what waits in a file, so that it survives the end of the whole system."""
+    ordered: bool = False
+    """True puts what replicas hand on into the order of its origin again; what is too late comes late."""
+    lateness: float = 1.0
+    """Seconds that `ordered` waits at most for what is missing."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         super().__post_init__()
         if self.capacity < 1 or self.max_bytes < 1 or self.tries < 1 or self.backoff < 0:
             raise ValueError("capacity, max_bytes and tries must be at least 1, backoff at least 0")
+        if self.lateness < 0:
+            raise ValueError(f"lateness: {self.lateness}: it must be at least 0 seconds")
 
     def delay_s(self, tries: int) -> float:
         """Return how long to wait after so many failed tries (the first is 1)."""

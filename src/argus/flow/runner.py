@@ -270,7 +270,9 @@ class Runner:
                 inlet.receiver.accept(delivery)
             raise
         except Exception as error:  # noqa: BLE001 - the message is at fault, or the node is; both are said
-            self._gathering.expect(self._refusals.refuse(parts, traceback.format_exc(), error))
+            again = self._refusals.refuse(parts, traceback.format_exc(), error)
+            self._gathering.expect(again)
+            self._inlets.expect(again)
             return
         finally:
             self._message = None

@@ -71,6 +71,7 @@ class Wiring:
                 link=link.id,
                 input=link.input,
                 qos=link.qos,
+                senders=self._graph.node(link.source).replicas,
                 channels=tuple(self._receivers.get((node.name, link.id), ())),
             )
             for link in self._graph.into(node.name)

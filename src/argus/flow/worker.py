@@ -16,11 +16,14 @@ import structlog
 
 from argus.core.logging import configure_logging
 from argus.flow.changes import Changes, shown
+from argus.flow.channels.protocol import Delivery
 from argus.flow.inlets import Inlet
 from argus.flow.loading import NodeBroken, make_node, where_of
 from argus.flow.node import Node, ProducerNode
+from argus.flow.ordering import Ordering
 from argus.flow.outlet import Outlet
-from argus.flow.plan import PLAN, Page, Plan
+from argus.flow.plan import PLAN, InletPlan, Page, Plan
+from argus.flow.qos import Durable
 from argus.flow.runner import Runner
 from argus.flow.transport import open_receivers, open_sender
 from argus.processes.line import Line
@@ -30,6 +33,13 @@ def read_plan(descriptor: int) -> Plan:
     """Return the plan that lies in an inherited file."""
     with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as data:
         return msgspec.json.decode(data[:], type=Plan)
+
+
+def order_of(inlet: InletPlan) -> Ordering[tuple[Inlet, Delivery]] | None:
+    """Return where messages of a link wait for those that came before them at their origin."""
+    if not isinstance(inlet.qos, Durable) or not inlet.qos.ordered or inlet.senders == 1:
+        return None
+    return Ordering(inlet.qos.lateness)
 
 
 def outlets_of(plan: Plan, node: Node) -> dict[str, Outlet]:
@@ -88,8 +98,9 @@ def main() -> int:
         runner = Runner(
             node,
             [
-                Inlet(receiver, inlet.input, inlet.link)
+                Inlet(receiver, inlet.input, inlet.link, order)
                 for inlet in plan.inlets
+                for order in [order_of(inlet)]
                 for receiver in open_receivers(inlet, plan.replica, page.last_end)
             ],
             outlets_of(plan, node),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from argus.core.detections import Detections
 from argus.core.errors import ArgusError, ModelUnreadable, UnknownName
@@ -138,6 +139,16 @@ def test_each_source_has_a_tracker_of_its_own(found: list[FrameDetections]) -> N
     half = len(tracker.sent) // 2
     first, second = tracker.sent[:half], tracker.sent[half:]
     assert [s.value.track_id.tolist() for s in first] == [s.value.track_id.tolist() for s in second]
+
+
+def test_a_tracker_leaves_out_what_comes_too_late_and_says_what_to_do(found: list[FrameDetections]) -> None:
+    with on_bench(Tracker()) as tracker, capture_logs() as said:
+        for index in (0, 2, 1, 3, 3):
+            tracker.give(found[index], "detector->tracker", index=index, time_s=index / 15)
+    assert len(tracker.sent) == 4
+    [line] = said
+    assert (line["event"], line["left_out"]) == ("tracker.out_of_order", 1)
+    assert "DURABLE(ordered=True)" in line["remedy"]
 
 
 def events_of(zones: Bench) -> list[dict[str, Any]]:

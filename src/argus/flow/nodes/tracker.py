@@ -5,7 +5,8 @@ How is `argus.vision.tracking`; one tracker per source, so that one node may fol
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from argus.core.detections import Detections
 from argus.core.errors import ArgusError
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
     from argus.vision.vocabulary import Vocabulary
 
 
+_SAY_AGAIN_S: Final = 10.0
+
+
 class Tracker(ConsumerNode):
     """Takes `Detections` and sends the same with `track_id`. Give it all of them: DURABLE, or every frame.
 
-    Its params are those of `TrackSpec`; changing them while it runs ends all tracks.
+    They must come in order. What comes after something newer is left out and said: behind replicas, link it
+    `QoS.DURABLE(ordered=True)`. Its params are those of `TrackSpec`; changing them while it runs ends all
+    tracks.
     """
 
     Params = TrackSpec
@@ -43,8 +49,10 @@ class Tracker(ConsumerNode):
             )
         load_tracker(self.params)
         self._sources: dict[str, tuple[Following, Vocabulary]] = {}
+        self._newest: dict[str, tuple[int, int]] = {}
+        self._late, self._said_s = 0, float("-inf")
 
-    def loop(self, data: Detections) -> Detections:
+    def loop(self, data: Detections) -> Detections | None:
         """Return the detections with their ids."""
         if not isinstance(data, Detections):
             raise ArgusError(
@@ -52,6 +60,11 @@ class Tracker(ConsumerNode):
             )
         assert self.message is not None
         origin = self.message.header.origin
+        at = origin.life, origin.index
+        if at < self._newest.get(origin.source, at):
+            self._leave_out()
+            return None
+        self._newest[origin.source] = at
         following, vocabulary = self._of(origin.source)
         tracked = following.update(vocabulary.translate(data), origin.time_s)
         size = size_of(data)
@@ -60,6 +73,17 @@ class Tracker(ConsumerNode):
     def on_params(self, changed: frozenset[str]) -> None:
         """Begin anew."""
         self.setup()
+
+    def _leave_out(self) -> None:
+        self._late += 1
+        now_s = time.monotonic()
+        if now_s - self._said_s >= _SAY_AGAIN_S:
+            self._said_s = now_s
+            self.log.warning(
+                "tracker.out_of_order",
+                left_out=self._late,
+                remedy="behind replicas, link it QoS.DURABLE(ordered=True)",
+            )
 
     def _of(self, source: str) -> tuple[Following, Vocabulary]:
         if source not in self._sources:

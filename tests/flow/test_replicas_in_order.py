@@ -1,0 +1,101 @@
+"""DURABLE links behind replicas: whoever must have things in order gets them so, on a bad day too."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from argus import QoS, System
+from argus.flow.local import LocalSystem
+from argus.processes.policy import RestartPolicy
+from tests.flow.test_local import NODES, kept, link, replica
+from tests.sources.settling import comes_true
+
+UNEVEN = """
+import random, time
+from pydantic import BaseModel
+from argus import ConsumerNode
+
+class Uneven(ConsumerNode):
+    class Params(BaseModel):
+        raises: int = -1
+        every: int = 1
+
+    def loop(self, data):
+        time.sleep(random.uniform(0.0, 0.02))
+        if data["n"] == self.params.raises and self.message.tries == 1:
+            raise ValueError("not yet")
+        return data if data["n"] % self.params.every == 0 else None
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in {**NODES, "uneven": UNEVEN}.items():
+        (tmp_path / "nodes" / name).mkdir(parents=True)
+        (tmp_path / "nodes" / name / "node.py").write_text(text)
+    return tmp_path
+
+
+def uneven(folder: Path, broker: str | None, *, upto: int, lateness: float = 5.0, **params: Any) -> System:
+    system = System(f"t-order-{os.getpid()}", script=str(folder / "main.py"), broker=broker)
+    soon = RestartPolicy(longest_s=0.2)
+    durable = QoS.DURABLE(backoff=0.05)
+    middle = system.node("nodes/uneven", replicas=3, restart=soon, **params)
+    last = system.node("nodes/keep", file=str(folder / "kept"))
+    system.link(system.node("nodes/count", upto=upto)).to(middle, qos=durable)
+    system.link(middle).to(last, qos=durable(ordered=True, lateness=lateness))
+    return system
+
+
+@pytest.mark.parametrize("where", ["log", "redis"])
+def test_what_uneven_replicas_hand_on_comes_in_order(
+    folder: Path, part: Callable[..., LocalSystem], where: str, request: pytest.FixtureRequest
+) -> None:
+    broker = request.getfixturevalue("redis").url if where == "redis" else None
+    running = part(uneven(folder, broker, upto=150))
+    assert running.over.wait(60)
+    assert kept(folder) == list(range(150))
+    counts = link(running.status(), "uneven->keep").counts
+    assert (counts.closes, counts.delivered, counts.redelivered) == (True, 150, 0)
+
+
+def test_what_was_tried_again_comes_in_its_place(folder: Path, part: Callable[..., LocalSystem]) -> None:
+    running = part(uneven(folder, None, upto=60, raises=20))
+    assert running.over.wait(60)
+    assert kept(folder) == list(range(60))
+
+
+def test_replicas_that_leave_most_out_are_not_waited_for_long(
+    folder: Path, part: Callable[..., LocalSystem]
+) -> None:
+    running = part(uneven(folder, None, upto=60, every=5, lateness=0.3))
+    assert running.over.wait(60)
+    assert sorted(kept(folder)) == list(range(0, 60, 5))
+
+
+@pytest.mark.parametrize("where", ["log", "redis"])
+def test_replicas_and_the_last_one_killed_at_any_moment_lose_nothing(
+    folder: Path, part: Callable[..., LocalSystem], where: str, request: pytest.FixtureRequest
+) -> None:
+    broker = request.getfixturevalue("redis").url if where == "redis" else None
+    running = part(uneven(folder, broker, upto=1000, lateness=1.0))
+    chance = random.Random(3)
+    for _ in range(5):
+        before = len(kept(folder))
+        assert comes_true(lambda least=before + 10: len(kept(folder)) > least, within_s=20)  # type: ignore[misc]
+        name, at = chance.choice([("uneven", 0), ("uneven", 1), ("keep", 0)])
+        pid = replica(running, name, at).pid
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+    assert running.over.wait(60)
+    assert set(kept(folder)) == set(range(1000))
+    counts = link(running.status(), "uneven->keep").counts
+    assert counts.closes
+    assert (counts.dropped, counts.pending) == ({}, 0)
