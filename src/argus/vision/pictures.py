@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from argus.core.frame import Channels, Image
 from argus.vision.picture_layout import Window, turn_of
-from argus.vision.picture_planes import EXPANDED, Layout, planes_of, resize
-from argus.vision.scaling import converted, room
+from argus.vision.picture_planes import EXPANDED, LAYOUTS, Layout, planes_of, resize
+from argus.vision.scaling import converted, resampled, room
 
 _FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
 
@@ -147,10 +147,12 @@ class PlanarPicture:
     def resized(self, width: int, height: int, channels: Channels = "rgb") -> Image:
         """Return a new (height, width, 3) or (height, width) picture, bilinear.
 
-        Formats with a layout in `picture_planes` are resized plane by plane; whatever
-        else the decoder gave is left to swscale.
+        Formats with a layout in `picture_planes` are made smaller plane by plane. Made larger they are, and
+        whatever else the decoder gave is resized, by swscale.
         """
         _expect_size(width, height)
+        if channels != "gray" and self._whole is None and self._grows(*self._seen(width, height)):
+            return self._turn.apply(self._large(*self._seen(width, height), channels))
         found = self._planes()
         if self._whole is not None and found is None:
             return ArrayPicture(self.bgr()).resized(width, height, channels)
@@ -159,6 +161,21 @@ class PlanarPicture:
     def _seen(self, width: int, height: int) -> tuple[int, int]:
         """Return lying sides as seen, and the other way round."""
         return (height, width) if self._turn.swap else (width, height)
+
+    def _grows(self, width: int, height: int) -> bool:
+        """Return whether the planes as they are become larger planes of the same format."""
+        frame = self._frame
+        layout = LAYOUTS.get(frame.format.name)
+        known = layout is not None and layout.small == frame.format.name
+        return known and width >= frame.width and height >= frame.height
+
+    def _large(self, width: int, height: int, channels: Channels) -> Image:
+        with self._lock:
+            if (width, height) == (self._frame.width, self._frame.height):
+                return converted(self._frame, width, height, f"{channels}24")
+            large = resampled(self._frame, width, height)
+        large.colorspace, large.color_range = self._colours
+        return converted(large, width, height, f"{channels}24")
 
     def _planes(self) -> tuple[Layout, list[NDArray[Any]]] | None:
         """Return what of each plane this picture shows; None where it is not to be had from them."""

@@ -46,6 +46,12 @@ def room(layout: Layout, width: int, height: int) -> tuple[av.VideoFrame, list[N
     return kept
 
 
+def resampled(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """Return the frame in another size, its format as it is, bilinear."""
+    scaler = _scaler(frame, width, height, frame.format.name)
+    return scaler.reformat(frame, width, height, frame.format.name, interpolation="BILINEAR", threads=1)
+
+
 def converted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> Image:
     """Return (height, width, 3) pixels of the frame, C-contiguous.
 
@@ -55,12 +61,18 @@ def converted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) 
         height: Rows wanted.
         pixel_format: `rgb24` or `bgr24`.
     """
+    # One thread: to start one per core for every frame, the default, costs more than the conversion.
+    scaler = _scaler(frame, width, height, pixel_format)
+    result = scaler.reformat(frame, width, height, pixel_format, threads=1)
+    return np.ascontiguousarray(cast("Image", result.to_ndarray()))
+
+
+def _scaler(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> VideoReformatter:
+    """Return this thread's for a task."""
     task = (frame.format.name, frame.width, frame.height, pixel_format, width, height)
     scaler = _kept.scalers.get(task)
     if scaler is None:
         if len(_kept.scalers) == _KEPT:
             _kept.scalers.clear()
         scaler = _kept.scalers[task] = VideoReformatter()
-    # One thread: to start one per core for every frame, the default, costs more than the conversion.
-    result = scaler.reformat(frame, width, height, pixel_format, threads=1)
-    return np.ascontiguousarray(cast("Image", result.to_ndarray()))
+    return scaler
