@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from argus import QoS, System
+from argus.flow.bench.redis_server import RedisServer
+from argus.flow.channels.protocol import ChannelDown
 from argus.flow.codec import Encoder, decode
 from argus.flow.control import RequestRefused, SystemNotRunning
 from argus.flow.dead_letters import DeadLetters
@@ -27,6 +29,18 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / "nodes" / name).mkdir(parents=True)
         (tmp_path / "nodes" / name / "node.py").write_text(text)
     return tmp_path
+
+
+MAIN = """
+from argus import QoS, System
+
+sys = System({name!r}, broker={broker!r})
+source = sys.node("nodes/count", upto=3)
+for name in ("one", "two"):
+    sys.link(source).to(sys.node("nodes/keep", name=name, file="{kept}"), qos=QoS.DURABLE(tries=1))
+if __name__ == "__main__":
+    sys.run()
+"""
 
 
 def poisoned(folder: Path, name: str, broker: str | None) -> System:
@@ -66,6 +80,24 @@ def test_letters_are_listed_read_replayed_and_dropped(
     assert after.list() == ([] if where == "redis" else left)
     with pytest.raises(SystemNotRunning, match="start it with"):
         after.replay(left)
+
+
+def test_letters_in_redis_are_there_when_nothing_runs(folder: Path, redis: RedisServer) -> None:
+    system = poisoned(folder, "box-down", redis.url)
+    with LocalSystem(system.graph()):
+        assert comes_true(lambda: len(LetterBox(system.name).list()) == 2, within_s=20)
+    assert LetterBox(system.name).out_of_reach, "its file is not there yet"
+    (folder / "main.py").write_text(MAIN.format(name=system.name, broker=redis.url, kept=folder / "kept"))
+    box = LetterBox(system.name)
+    assert not box.out_of_reach
+    assert {letter.link for letter in box.list()} == {"count->one", "count->two"}
+    [two] = box.list("count->two")
+    assert decode(*unlay(memoryview(box.read(two))))[1] == {"n": 2}
+    box.drop(two)
+    assert ([letter.link for letter in box.list()], box.gone()) == (["count->one"], 0)
+    redis.stop()
+    with pytest.raises(ChannelDown, match="not reachable"):
+        LetterBox(system.name).list()
 
 
 def test_a_part_that_has_nothing_to_do_with_a_link_does_not_take_its_letters(

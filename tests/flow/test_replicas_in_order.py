@@ -35,9 +35,25 @@ class Uneven(ConsumerNode):
 """
 
 
+BOTH = """
+from pydantic import BaseModel
+from argus import FusionNode
+
+class Both(FusionNode):
+    class Params(BaseModel):
+        file: str
+
+    slop = 0.0
+
+    def loop(self, data):
+        with open(self.params.file, "a") as file:
+            file.write(f"{data['uneven']['n']} {data['count']['n']}\\n")
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name, text in {**NODES, "uneven": UNEVEN}.items():
+    for name, text in {**NODES, "uneven": UNEVEN, "both": BOTH}.items():
         (tmp_path / "nodes" / name).mkdir(parents=True)
         (tmp_path / "nodes" / name / "node.py").write_text(text)
     return tmp_path
@@ -64,6 +80,22 @@ def test_what_uneven_replicas_hand_on_comes_in_order(
     assert kept(folder) == list(range(150))
     counts = link(running.status(), "uneven->keep").counts
     assert (counts.closes, counts.delivered, counts.redelivered) == (True, 150, 0)
+
+
+@pytest.mark.parametrize("where", ["log", "redis"])
+def test_a_fusion_behind_replicas_finds_every_pair(
+    folder: Path, part: Callable[..., LocalSystem], where: str, request: pytest.FixtureRequest
+) -> None:
+    broker = request.getfixturevalue("redis").url if where == "redis" else None
+    system = System(f"t-both-{os.getpid()}", script=str(folder / "main.py"), broker=broker)
+    durable = QoS.DURABLE(ordered=True, lateness=5.0)
+    source = system.node("nodes/count", upto=150)
+    both = system.node("nodes/both", file=str(folder / "kept"))
+    system.link(source).to(system.node("nodes/uneven", replicas=3), qos=QoS.DURABLE).to(both, qos=durable)
+    system.link(source).to(both, qos=QoS.DURABLE)
+    running = part(system)
+    assert running.over.wait(60)
+    assert (folder / "kept").read_text().splitlines() == [f"{n} {n}" for n in range(150)]
 
 
 def test_what_was_tried_again_comes_in_its_place(folder: Path, part: Callable[..., LocalSystem]) -> None:

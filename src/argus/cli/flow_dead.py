@@ -48,7 +48,10 @@ def list_letters(
     box = _box(system)
     found = box.list(link)
     if box.out_of_reach:
-        say(f"{box.system} does not run: letters of links over Redis are listed when it does")
+        say(
+            f"{box.system} does not run, and its file cannot be read: letters of links over Redis are listed "
+            "when one of the two is so"
+        )
     if output is Output.TABLE and not found:
         say(f"{box.system} has no dead letters")
         return

@@ -42,13 +42,14 @@ class Inlets:
         self._inlets = list(inlets)
         self._start = 0
         self._faults: dict[int, str] = {}
-        self._orders = list({id(i.order): i.order for i in inlets if i.order is not None}.values())
+        self._orders = list({id(i.order): (i.order, i) for i in inlets if i.order is not None}.values())
+        """Each with one of the channels it is for."""
 
     def next(self, full: Collection[str] = ()) -> tuple[Inlet, Delivery] | None:
         """Return the next message, or None where there is none; those to inputs that are full may wait."""
         if not self._orders:
             return self._received(full)
-        found = self._in_order()
+        found = self._in_order(full)
         while found is None and (came := self._received(full)) is not None:
             found = came if came[0].order is None else self._ordered(came, came[0].order)
         return found
@@ -60,11 +61,11 @@ class Inlets:
                 origin = delivery.header.origin
                 inlet.order.expect(origin.source, (origin.life, origin.index), time.monotonic())
 
-    def _in_order(self) -> tuple[Inlet, Delivery] | None:
+    def _in_order(self, full: Collection[str]) -> tuple[Inlet, Delivery] | None:
         """Return a message whose turn has come."""
         now_s = time.monotonic()
-        for order in self._orders:
-            found = order.next(now_s)
+        for order, of in self._orders:
+            found = None if of.may_wait(full) else order.next(now_s)
             if found is not None:
                 found[0].receiver.take_up(found[1])
                 return found
@@ -112,13 +113,13 @@ class Inlets:
         """Return what `poll` finds readable when there may be something, for inputs that are not full."""
         return [inlet.receiver.fileno() for inlet in self._inlets if not inlet.may_wait(full)]
 
-    def wait_s(self, longest_s: float) -> float:
+    def wait_s(self, longest_s: float, full: Collection[str] = ()) -> float:
         """Return how long to wait at most before the next look, though nothing is said."""
-        looks = [s for inlet in self._inlets if (s := inlet.receiver.next_look_s()) is not None]
-        if self._orders:
-            now_s = time.monotonic()
-            looks += [s for order in self._orders if (s := order.wait_s(now_s)) is not None]
-        return min([*looks, *([_DOWN_S] if self._faults else []), longest_s])
+        looks = [inlet.receiver.next_look_s() for inlet in self._inlets if not inlet.may_wait(full)]
+        now_s = time.monotonic()
+        looks += [order.wait_s(now_s) for order, of in self._orders if not of.may_wait(full)]
+        known = [s for s in looks if s is not None]
+        return min([*known, *([_DOWN_S] if self._faults else []), longest_s])
 
     @property
     def ended_links(self) -> list[str]:
@@ -139,7 +140,7 @@ class Inlets:
 
     def drained(self, over_s: float | None) -> bool:
         """Return whether all streams are over, and nothing of them waits; see `Receiver.drained`."""
-        if self._faults or any(len(order) for order in self._orders):
+        if self._faults or any(len(order) for order, _ in self._orders):
             return False
         return all(inlet.receiver.drained(over_s) for inlet in self._inlets)
 

@@ -1,20 +1,26 @@
 """The dead letters of a system as somebody outside of it has them, whether it runs or not.
 
 Those in files are always there. Those that lie in a Redis are asked of the parts of the system that run
-here, as only they know where it is (`letters`).
+here (`letters`); where none does, the system's file says where they are.
 """
 
 from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from argus.core.errors import ArgusError
+from argus.flow.channels.redis_spec import RedisSpec
 from argus.flow.control import Control, RequestRefused, SystemNotRunning, running
 from argus.flow.dead_letters import DeadLetters, LetterNotFound
 from argus.flow.home import dead_of, last_status
 from argus.flow.naming import whole
+from argus.flow.qos import Durable
 from argus.flow.status import DeadLetter
+
+if TYPE_CHECKING:
+    from argus.flow.channels.redis_dead_letters import RedisDeadLetters
 
 
 class LetterBox:
@@ -25,23 +31,30 @@ class LetterBox:
         self.system = system
         self._files = DeadLetters(dead_of(system))
         self._parts = [Control(name) for name in running() if whole(name) == system]
-
-    @property
-    def out_of_reach(self) -> bool:
-        """True where there may be letters in a Redis, and nothing runs that could be asked for them."""
-        last = None if self._parts else last_status(self.system)
-        return last is not None and any(link.transport == "redis" for link in last.links)
+        last = None if self._parts else last_status(system)
+        brokered = last is not None and any(link.transport == "redis" for link in last.links)
+        script = last.script if brokered and last is not None else None
+        self._brokered = None if script is None else _brokered(script, system)
+        self.out_of_reach = brokered and self._brokered is None
+        """True where there may be letters in a Redis, and nothing says where that is."""
 
     def list(self, link: str | None = None) -> builtins.list[DeadLetter]:
-        """Return the letters of a link, or of all, the oldest first."""
+        """Return the letters of a link, or of all, the oldest first.
+
+        Raises:
+            ChannelDown: they are in a Redis that does not answer.
+        """
         found = {letter.id: letter for letter in self._files.list(link)}
         for part in self._parts:
             found.update({letter.id: letter for letter in part.dead(link)})
+        if self._brokered is not None:
+            found.update({letter.id: letter for letter in self._brokered.list(link)})
         return sorted(found.values(), key=lambda letter: letter.at)
 
     def gone(self, link: str | None = None) -> int:
         """Return how many letters had to make room for newer ones."""
-        return max([self._files.gone(link), *(part.gone(link) for part in self._parts)])
+        gone = self._files.gone(link) + (0 if self._brokered is None else self._brokered.gone(link))
+        return max([gone, *(part.gone(link) for part in self._parts)])
 
     def read(self, letter: DeadLetter) -> bytes:
         """Return the message of a letter, as it lies on a wire.
@@ -54,6 +67,8 @@ class LetterBox:
             return self._files.read(letter.link, letter.id)
         except LetterNotFound as error:
             why: ArgusError = error
+        if self._brokered is not None:
+            return self._brokered.read(letter.link, letter.id)
         for part in self._parts:
             try:
                 return part.letter(letter.link, letter.id)
@@ -70,7 +85,9 @@ class LetterBox:
         try:
             self._files.remove(letter.link, letter.id)
         except LetterNotFound:
-            if not any(part.drop(letter.link, [letter.id]) for part in self._parts):
+            if self._brokered is not None:
+                self._brokered.remove(letter.link, letter.id)
+            elif not any(part.drop(letter.link, [letter.id]) for part in self._parts):
                 raise
 
     def replay(self, letters: Sequence[DeadLetter]) -> int:
@@ -102,3 +119,32 @@ class LetterBox:
         if why is not None:
             raise why
         return 0
+
+
+def _brokered(script: str, system: str) -> RedisDeadLetters | None:
+    """Return what a system that does not run has with its broker; None where its file does not tell."""
+    from argus.flow.channels.redis_dead_letters import RedisDeadLetters
+    from argus.flow.system import load_graph
+
+    try:
+        graph = load_graph(script, system)
+    except ArgusError:
+        return None
+    control = graph.broker.control
+    if control is None:
+        return None
+    return RedisDeadLetters(
+        [
+            RedisSpec(
+                system=graph.name,
+                link=link.id,
+                sender=replica,
+                qos=link.qos,
+                control=control,
+                data=graph.broker.data,
+            )
+            for link in graph.links
+            if isinstance(link.qos, Durable)
+            for replica in range(graph.node(link.source).replicas)
+        ]
+    )

@@ -241,7 +241,7 @@ class Runner:
                 continue
             if self._gathering.waiting and inlets.drained(self._over_s):
                 self._gathering.let_go()
-            self._sleep(inlets.descriptors(full), inlets.wait_s(_LONGEST_WAIT_S))
+            self._sleep(inlets.descriptors(full), inlets.wait_s(_LONGEST_WAIT_S, full))
 
     def _look(self, inlet: Inlet, delivery: Delivery) -> None:
         try:
