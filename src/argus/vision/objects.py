@@ -133,7 +133,7 @@ class ObjectTable:
         xyxy = detections.xyxy
         usable = detections.track_id > 0
         usable &= np.isfinite(xyxy).all(axis=1)
-        rows = np.flatnonzero(usable)
+        (rows,) = usable.nonzero()
         if not len(rows):
             return _NOBODY
         if len(rows) < len(xyxy):
@@ -183,10 +183,10 @@ class ObjectTable:
         if found.all():
             return self._sorted_slots[at], _NOBODY
         fresh = np.unique(ids[~found])
-        free = np.flatnonzero(self.id == 0)
+        free = (self.id == 0).nonzero()[0]
         while len(free) < len(fresh):
             self._grow()
-            free = np.flatnonzero(self.id == 0)
+            free = (self.id == 0).nonzero()[0]
         new = free[: len(fresh)]
         self.id[new] = fresh
         self.first_s[new] = time_s
@@ -197,7 +197,7 @@ class ObjectTable:
         return self._sorted_slots[np.searchsorted(self._sorted_ids, ids)], new
 
     def _sort(self) -> None:
-        taken = np.flatnonzero(self.id)
+        taken = self.id.nonzero()[0]
         order = np.argsort(self.id[taken])
         self._sorted_slots = taken[order]
         self._sorted_ids = self.id[self._sorted_slots]

@@ -6,7 +6,7 @@ What is asked of it, and when planes are resized one by one instead, is `argus.v
 from __future__ import annotations
 
 import threading
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import av
 import numpy as np
@@ -47,9 +47,8 @@ def room(layout: Layout, width: int, height: int) -> tuple[av.VideoFrame, list[N
 
 
 def resampled(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-    """Return the frame in another size, its format as it is, bilinear."""
-    scaler = _scaler(frame, width, height, frame.format.name)
-    return scaler.reformat(frame, width, height, frame.format.name, interpolation="BILINEAR", threads=1)
+    """Return the frame in another size, its format as it is, bilinear as PyAV does it by default."""
+    return _scaler(frame, width, height, frame.format.name).reformat(frame, width, height, threads=1)
 
 
 def converted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> Image:
@@ -64,7 +63,9 @@ def converted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) 
     # One thread: to start one per core for every frame, the default, costs more than the conversion.
     scaler = _scaler(frame, width, height, pixel_format)
     result = scaler.reformat(frame, width, height, pixel_format, threads=1)
-    return np.ascontiguousarray(cast("Image", result.to_ndarray()))
+    plane: Any = result.planes[0]
+    # As `to_ndarray` does it, but for what it asks of every format.
+    return np.ascontiguousarray(np.ndarray((height, width, 3), np.uint8, plane, 0, (plane.line_size, 3, 1)))
 
 
 def _scaler(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> VideoReformatter:

@@ -49,10 +49,10 @@ def _by_matrix(
     clashes &= class_id[:, None] == class_id
     dropped = np.zeros(len(xyxy), np.bool_)
     # Most boxes clash with nothing but themselves: only the others are looked at one by one.
-    for i in np.flatnonzero(clashes.sum(axis=1) > 1).tolist():
+    for i in (clashes.sum(axis=1) > 1).nonzero()[0].tolist():
         if not dropped[i]:
             dropped[i + 1 :] |= clashes[i, i + 1 :]
-    return np.flatnonzero(~dropped)[:limit]
+    return (~dropped).nonzero()[0][:limit]
 
 
 def _by_row(

@@ -149,7 +149,7 @@ def cell_corners(
 
 def above(scores: NDArray[np.float32], confidence: float) -> tuple[NDArray[np.intp], int]:
     """Return where `scores` are finite and above `confidence`, and how many are not finite."""
-    index = np.flatnonzero(scores > confidence)
+    (index,) = (scores > confidence).nonzero()
     # A sum tells of NaN and of infinity in one pass; the careful count is for the day it happens.
     if math.isfinite(float(scores.sum())):
         return index, 0
