@@ -335,6 +335,19 @@ def test_fusion_accepts_what_it_used_and_what_stayed_alone() -> None:
         assert fusing.right.counts.delivered == 1
 
 
+@pytest.mark.parametrize("time_s", [float("nan"), float("inf")])
+def test_a_time_by_which_nothing_can_be_matched_is_refused(time_s: float) -> None:
+    class Odd(ConsumerNode):
+        def loop(self, data: int) -> None:
+            self.send(data, time_s=time_s if data == 1 else None)
+
+    with Bench(Odd(), QoS.DURABLE(tries=1)) as bench:
+        put(bench, 1, 1)
+        put(bench, 2, 2)
+        assert bench.results(1) == [2]
+        assert "it must be a finite number of seconds" in bench.letters[0][0]
+
+
 def test_durable_partners_that_are_late_are_waited_for_however_many_wait() -> None:
     with Fusing() as fusing:
         fusing.left.put(*range(50))

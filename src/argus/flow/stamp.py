@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -48,7 +49,14 @@ class Stamps:
             received_ns: When it got that, by the monotonic clock.
             time_s: Its time in the stream; None: as it says itself, or that of what it comes of.
             index: Its place in the stream; None: likewise, or the next one.
+
+        Raises:
+            ValueError: the time is not finite: nothing could be put in order, or matched, by it.
         """
+        if time_s is None and about is None:
+            time_s = getattr(value, "time_s", None)
+        if time_s is not None and not math.isfinite(time_s):
+            raise ValueError(f"time_s: {time_s}: it must be a finite number of seconds")
         now_ns = time.monotonic_ns()
         self._sent += 1
         id_ = f"{self._prefix}{self._sent}"
@@ -68,8 +76,6 @@ class Stamps:
         self._index = max(self._index, at + 1)
         if self._on_index is not None:
             self._on_index(self._index)
-        if time_s is None:
-            time_s = getattr(value, "time_s", None)
         born_s = getattr(value, "received_s", None)
         origin = Origin(
             self._source,
