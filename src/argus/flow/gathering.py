@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 from argus.flow.channels.protocol import Delivery
 from argus.flow.fusion import Matcher
 from argus.flow.inlets import Inlet, Inlets
 from argus.flow.message import Message
 from argus.flow.node import FusionNode, Node
+from argus.flow.qos import COMES_AGAIN_S
 
 Part = tuple[Inlet, Delivery]
-
-_RETRY_S: Final = 10.0
-"""What failed comes again within so long, where it does."""
 
 
 class Gathering:
@@ -67,7 +65,7 @@ class Gathering:
         if not inlets.up:
             self._since_s = time.monotonic()
         heard_s = max([self._since_s, *(self._heard_s.get(name, 0.0) for name in self._matcher.missing)])
-        patience_s = _RETRY_S if self._expected else self._grace_s
+        patience_s = COMES_AGAIN_S if self._expected else self._grace_s
         return full if time.monotonic() - heard_s < patience_s else ()
 
     def expect(self, parts: Sequence[Part]) -> None:

@@ -14,6 +14,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
+from argus.flow.qos import COMES_AGAIN_S
+
 T = TypeVar("T")
 
 At = tuple[int, int]
@@ -22,8 +24,6 @@ At = tuple[int, int]
 _ROOM: Final = 256
 _ROOM_BYTES: Final = 64 * 1024 * 1024
 _STEPS: Final = 16
-_RETRY_S: Final = 10.0
-"""What failed comes again within so long, where it does."""
 
 
 @dataclass(slots=True, eq=False)
@@ -84,7 +84,7 @@ class Ordering(Generic[T]):
     def expect(self, source: str, at: At, now_s: float) -> None:
         """Hear that a message that was given comes again: nothing younger of its source is given before."""
         one = self._origins.setdefault(source, _Origin())
-        one.awaited, one.awaited_until_s = at, now_s + _RETRY_S
+        one.awaited, one.awaited_until_s = at, now_s + COMES_AGAIN_S
 
     def next(self, now_s: float) -> T | None:
         """Return a message whose turn it is, or None."""

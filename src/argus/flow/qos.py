@@ -6,9 +6,14 @@ message that it cannot take is the runner's.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 import msgspec
+
+
+_LONGEST_DELAY_S: Final = 5.0
+COMES_AGAIN_S: Final = 2 * _LONGEST_DELAY_S
+"""What failed comes again within so long, where it does."""
 
 
 class _Promise(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +75,7 @@ class Durable(_Promise, frozen=True, kw_only=True, tag="durable"):
 
     def delay_s(self, tries: int) -> float:
         """Return how long to wait after so many failed tries (the first is 1)."""
-        return float(min(5.0, self.backoff * 2.0 ** min(tries - 1, 32)))
+        return float(min(_LONGEST_DELAY_S, self.backoff * 2.0 ** min(tries - 1, 32)))
 
 
 Promise = Realtime | Durable
