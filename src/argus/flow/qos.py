@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Final, Self
 
 import msgspec
 
-
 _LONGEST_DELAY_S: Final = 5.0
 COMES_AGAIN_S: Final = 2 * _LONGEST_DELAY_S
 """What failed comes again within so long, where it does."""
