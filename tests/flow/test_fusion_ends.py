@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from argus.flow import placement
 from argus.flow.local import LocalSystem
 from argus.flow.qos import Promise
 from argus.processes.policy import RestartPolicy
+from tests.flow.killing import kill_at_work
 from tests.flow.test_local import link, replica
 from tests.ports import ports_in_a_row
 from tests.sources.settling import comes_true
@@ -128,21 +128,14 @@ def test_a_fusion_killed_at_any_moment_loses_no_set_and_blames_none(
     running = part(
         paired(folder, QoS.DURABLE(tries=2, backoff=0.05), broker, upto=(80, 80), fps=(60, 50), takes=0.02)
     )
-    kills = 0
-    while kills < 5:
-        before = len(pairs(folder))
-        assert comes_true(lambda least=before + 5: len(pairs(folder)) > least, within_s=15)  # type: ignore[misc]
-        pid = replica(running, "pair").pid
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
-            kills += 1
+    kill_at_work(running, [("pair", 0)], lambda: len(pairs(folder)), times=5)
     assert running.over.wait(30)
     assert set(pairs(folder)) == {f"{n} {n}" for n in range(1, 81)}
     for one in ("left->pair", "right->pair"):
         counts = link(running.status(), one).counts
         assert counts.closes
         assert (counts.delivered, counts.dropped, counts.pending) == (80, {}, 0)
-        assert counts.redelivered <= kills
+        assert counts.redelivered <= 5
 
 
 @pytest.mark.parametrize("where", ["tcp", "redis"])

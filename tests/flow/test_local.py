@@ -26,6 +26,7 @@ from argus.flow.local import LocalSystem
 from argus.flow.status import Change, LinkStatus, ReplicaStatus
 from argus.flow.system import run
 from tests.conftest import need
+from tests.flow.killing import kill_at_work
 from tests.sources.settling import comes_true
 
 NODES = {
@@ -167,14 +168,7 @@ def test_a_consumer_killed_at_any_moment_loses_nothing(
     new: Callable[..., System], folder: Path, started: Callable[[System], LocalSystem]
 ) -> None:
     running = started(durable(new, folder, upto=150, takes=0.01, qos=QoS.DURABLE(tries=50, backoff=0.0)))
-    kills = 0
-    while kills < 4:
-        before = len(kept(folder))
-        assert comes_true(lambda least=before + 5: len(kept(folder)) > least, within_s=15)  # type: ignore[misc]
-        pid = replica(running, "keep").pid
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
-            kills += 1
+    kill_at_work(running, [("keep", 0)], lambda: len(kept(folder)), times=4)
     assert running.over.wait(30)
     assert set(kept(folder)) == set(range(150))
     counts = link(running.status(), "count->keep").counts

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,8 @@ import pytest
 from argus import QoS, System
 from argus.flow.local import LocalSystem
 from argus.processes.policy import RestartPolicy
-from tests.flow.test_local import NODES, kept, link, replica
-from tests.sources.settling import comes_true
+from tests.flow.killing import kill_at_work
+from tests.flow.test_local import NODES, kept, link
 
 UNEVEN = """
 import random, time
@@ -118,14 +116,8 @@ def test_replicas_and_the_last_one_killed_at_any_moment_lose_nothing(
 ) -> None:
     broker = request.getfixturevalue("redis").url if where == "redis" else None
     running = part(uneven(folder, broker, upto=1000, lateness=1.0))
-    chance = random.Random(3)
-    for _ in range(5):
-        before = len(kept(folder))
-        assert comes_true(lambda least=before + 10: len(kept(folder)) > least, within_s=20)  # type: ignore[misc]
-        name, at = chance.choice([("uneven", 0), ("uneven", 1), ("keep", 0)])
-        pid = replica(running, name, at).pid
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
+    victims = [("uneven", 0), ("uneven", 1), ("keep", 0)]
+    kill_at_work(running, victims, lambda: len(kept(folder)), times=5, each=10)
     assert running.over.wait(60)
     assert set(kept(folder)) == set(range(1000))
     counts = link(running.status(), "uneven->keep").counts
