@@ -338,7 +338,7 @@ def test_a_truncated_file_is_restored_while_others_have_it_open(path: Path) -> N
     """Whoever comes later finds that the file is another one: nobody writes to what is put aside."""
 
     async def work() -> None:
-        one, two, three = [await opened(path) for _ in range(3)]
+        one, two, three = [await opened(path, 5.0) for _ in range(3)]
         await one.write(many(300))
         await copied(one)
         assert len(await ids(two)) == len(await ids(three)) == 300

@@ -30,6 +30,7 @@ from argus.control.store.migrating import migrate
 from argus.control.store.protocol import StoreUnavailable
 from argus.control.store.recovery import make_sound
 from argus.control.store.rows import versions
+from argus.storage.write_ahead import write_ahead
 
 log = structlog.get_logger()
 
@@ -174,7 +175,7 @@ class SqliteDatabase:
         connection = sqlite3.connect(uri, uri=True, timeout=self._patience_s, check_same_thread=False)
         try:
             connection.isolation_level = None  # we say BEGIN
-            connection.execute("PRAGMA journal_mode=WAL")
+            write_ahead(connection, self._patience_s)
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA journal_size_limit=67108864")
         except BaseException:

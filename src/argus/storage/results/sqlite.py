@@ -29,7 +29,7 @@ from argus.storage.results.database import Damaged, Transaction
 from argus.storage.results.journaling import Journaling
 from argus.storage.results.migrating import is_current, migrate
 from argus.storage.results.sqlite_connections import (
-    expect_openable,
+    prepare,
     readers_of,
     transaction,
     translated,
@@ -188,16 +188,13 @@ class SqliteDatabase:
             await self._let_go()
             if mending.is_lost(self.path):
                 raise Damaged("it is gone, or empty")
-            # By itself first: a driver that fails to connect leaves a thread behind that outlives the loop.
-            await asyncio.to_thread(expect_openable, self.path)
+            # Not through the engine: a driver that fails to connect leaves a thread behind that outlives the loop.
+            mode = await asyncio.to_thread(prepare, self.path, self._patience_s)
+            if mode != "wal":
+                structlog.get_logger().warning("results.no_wal", path=str(self.path), mode=mode)
             engine = writer_of(self.path, self._patience_s)
             try:
                 async with engine.connect() as connection:
-                    # Both are done once in the life of a file, and the first only before the second.
-                    await connection.exec_driver_sql("PRAGMA auto_vacuum=INCREMENTAL")
-                    mode = (await connection.exec_driver_sql("PRAGMA journal_mode=WAL")).scalar()
-                    if mode != "wal":
-                        structlog.get_logger().warning("results.no_wal", path=str(self.path), mode=mode)
                     current = await is_current(connection, str(self.path))
                 if not current:
                     async with transaction(engine) as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from argus.storage.results.database import in_our_words
+from argus.storage.write_ahead import write_ahead
 
 _READERS: Final = 4
 
@@ -28,13 +29,16 @@ def readers_of(path: Path, patience_s: float) -> AsyncEngine:
     return _engine(path, patience_s, _READERS, _reading)
 
 
-def expect_openable(path: Path) -> None:
-    """Open and close a file.
+def prepare(path: Path, patience_s: float) -> str:
+    """Give a file what is given once in its life, making it where it is missing; return its journal mode.
 
     Raises:
-        sqlite3.OperationalError: it cannot be opened.
+        sqlite3.OperationalError: it cannot be opened, or somebody else holds it for longer than that.
+        sqlite3.DatabaseError: it is damaged.
     """
-    sqlite3.connect(path).close()
+    with closing(sqlite3.connect(path, timeout=patience_s)) as connection:
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # can be said only before anything is written
+        return write_ahead(connection, patience_s)
 
 
 @asynccontextmanager
