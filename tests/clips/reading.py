@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from argus.core.frame import Frame
@@ -53,7 +58,7 @@ class Film:
     def of(cls, path: Path) -> Film:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            frames = list(container.decode(stream))
+            frames = list(_decoded(container, stream))
             unit = stream.time_base
             assert unit is not None
             return cls(
@@ -65,6 +70,16 @@ class Film:
                 stream.codec_context.codec_tag,
                 float((stream.duration or 0) * unit),
             )
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Yield the pictures of a file; a packet that is none is said, by its place."""
+    for number, packet in enumerate(container.demux(stream)):
+        try:
+            yield from packet.decode()
+        except av.error.InvalidDataError as error:
+            what = f"packet {number}, {packet.size} bytes, {packet.is_keyframe=}, {bytes(packet)[:24].hex(' ')}"
+            raise AssertionError(what) from error
 
 
 def payloads(path: Path, codec: str = "h264") -> list[list[bytes]]:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -136,6 +137,24 @@ def test_the_ring_begins_with_a_key_frame_and_forgets_what_is_old(tmp_path: Path
     assert clip.start_s == pytest.approx(6.0)
     assert clip.missing is not None
     assert "given up" in clip.missing
+
+
+def test_of_a_camera_that_broke_off_the_last_packet_is_left_out_as_it_may_be_half(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", frames=20, **H264)
+    ring = PacketRing()
+    ring.keep("test", 1000.0)
+    tap = ring.connect()
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        tap.opened(stream)
+        for number, packet in enumerate(p for p in container.demux(stream) if p.size):
+            tap.packet(packet, arrived_s=number / 10)
+        assert [len(piece.packets) for piece in ring.pieces()] == [20]
+        ring.end(tap)
+        assert [len(piece.packets) for piece in ring.pieces()] == [19]
+        ring.connect()
+        assert [len(piece.packets) for piece in ring.pieces()] == [19]
+        assert len(Film.of(clip_of(ring, 0.0, 5.0, tmp_path / "clip.mp4").path).times) == 19
 
 
 def test_memory_is_bounded_whatever_is_sent(tmp_path: Path) -> None:

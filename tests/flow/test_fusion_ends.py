@@ -155,3 +155,38 @@ def test_a_fusion_of_streams_from_elsewhere_ends_though_some_have_no_partner(
     if where == "redis":
         assert pairs(folder) == [f"{n} {n}" for n in range(1, 8)]
         assert counts.delivered == 12
+
+
+SELDOM = """
+from argus import ConsumerNode
+
+class Seldom(ConsumerNode):
+    def loop(self, data):
+        return data if data["n"] % 10 == 0 else None
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "room"), [("log", {"capacity": 4}), ("log", {"max_bytes": 2000}), ("redis", {"capacity": 4})]
+)
+def test_a_link_that_is_full_of_what_waits_does_not_stop_its_sender_for_ever(
+    folder: Path,
+    part: Callable[..., LocalSystem],
+    where: str,
+    room: dict[str, int],
+    request: pytest.FixtureRequest,
+) -> None:
+    """What `left` lacks comes only after more messages than `right` has room for, from the same sender."""
+    (folder / "seldom.py").write_text(SELDOM)
+    broker = request.getfixturevalue("redis").url if where == "redis" else None
+    system = System(f"t-full-{os.getpid()}", script=str(folder / "main.py"), broker=broker)
+    cam = system.node("timed.py", name="cam", upto=40, fps=40)
+    pair = system.node("pair.py", file=str(folder / "pairs"))
+    system.link(cam).to(system.node("seldom.py"), qos=QoS.DURABLE).to(pair, qos=QoS.DURABLE, input="left")
+    system.link(cam).to(pair, qos=QoS.DURABLE(**room), input="right")
+    running = part(system)
+    assert running.over.wait(60)
+    assert set(pairs(folder)) <= {f"{n} {n}" for n in range(10, 41, 10)}
+    assert pairs(folder)
+    counts = next(one.counts for one in running.status().links if one.target == "pair" and one.source == "cam")
+    assert (counts.sent, counts.delivered, counts.pending) == (40, 40, 0)

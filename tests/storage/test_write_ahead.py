@@ -79,5 +79,5 @@ def test_many_at_once_all_have_it(tmp_path: Path) -> None:
 def test_what_is_no_database_is_not_asked_again(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     path.write_bytes(b"no database, of some length" * 100)
-    with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.DatabaseError, match="not a data"):
+    with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.DatabaseError):
         write_ahead(connection, 30.0)

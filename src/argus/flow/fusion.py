@@ -101,6 +101,11 @@ class Matcher(Generic[T]):
                 alone += self._impatient(queue)
         return None, alone
 
+    def oldest(self, name: str) -> T | None:
+        """Take the oldest message of an input out; None: it has none, or something of it comes again."""
+        queue = self._waiting[name]
+        return _taken(queue) if queue and all(place.items for place in queue) else None
+
     def rest(self) -> list[T]:
         """Return what still waits, and forget it."""
         items = [item for queue in self._waiting.values() for place in queue for item in place.items]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from argus.flow.channels.protocol import Delivery
@@ -17,6 +18,27 @@ from argus.flow.node import FusionNode, Node
 from argus.flow.qos import COMES_AGAIN_S
 
 Part = tuple[Inlet, Delivery]
+
+
+@dataclass(slots=True)
+class _Held:
+    """What waits for partners, of one inlet."""
+
+    count: int = 0
+    size: int = 0
+    """Bytes of all."""
+    largest: int = 0
+    """Bytes of the largest that ever came."""
+
+    def add(self, size: int) -> None:
+        self.count, self.size, self.largest = self.count + 1, self.size + size, max(self.largest, size)
+
+    def remove(self, size: int) -> None:
+        self.count, self.size = self.count - 1, self.size - size
+
+    @property
+    def figures(self) -> tuple[int, int, int]:
+        return self.count, self.size, self.largest
 
 
 class Gathering:
@@ -32,6 +54,7 @@ class Gathering:
         if isinstance(node, FusionNode):
             self._matcher = Matcher(inputs, node.slop, node.patience)
             self._grace_s, self._since_s = node.grace, time.monotonic()
+        self._held: dict[Inlet, _Held] = {}
 
     def add(self, inlet: Inlet, delivery: Delivery, value: Any) -> Iterator[tuple[list[Part], Message, Any]]:
         """Yield what `loop` is to be called with now: parts, and message and value as the node sees them."""
@@ -44,29 +67,41 @@ class Gathering:
         self._expect_no_more(self._matcher, (inlet, origin.source))
         self._matcher.add(inlet.input, origin.time_s, item, again=delivery.tries > 1)
         inlet.receiver.set_aside(delivery)
+        self._held.setdefault(inlet, _Held()).add(delivery.size)
         while True:
             found, alone = self._matcher.next()
             for lone, given, _ in alone:
-                lone.receiver.accept(given)
+                self._accept(lone, given)
             if found is None:
                 return
             parts = [(i, d) for i, d, _ in found.values()]
             for other, given in parts:
                 other.receiver.take_up(given)
+                self._held[other].remove(given.size)
             oldest = min(parts, key=lambda part: part[1].header.origin.born_ns)[1]
             values = {name: item for name, (_, _, item) in found.items()}
             yield parts, Message(oldest.header, values, "", ""), values
             self._since_s = time.monotonic()
 
     def full(self, inlets: Inlets) -> Collection[str]:
-        """Return the inputs that are full while what is missing may still come."""
-        if self._matcher is None or not (full := self._matcher.full):
+        """Return the inputs that are full while what is missing may still come.
+
+        Where it does not, and a link is full of what waits for it, the oldest of that is let go: nothing more
+        would come by that link, nor perhaps by others of the same sender.
+        """
+        matcher = self._matcher
+        if matcher is None or not self._held:
             return ()
-        if not inlets.up:
-            self._since_s = time.monotonic()
-        heard_s = max([self._since_s, *(self._heard_s.get(name, 0.0) for name in self._matcher.missing)])
-        patience_s = COMES_AGAIN_S if self._expected else self._grace_s
-        return full if time.monotonic() - heard_s < patience_s else ()
+        full = matcher.full
+        stuck = dict.fromkeys(i.input for i, held in self._held.items() if i.is_full_with(*held.figures))
+        if not full and not stuck:
+            return ()
+        if self._is_patient(matcher, inlets):
+            return full
+        for name in stuck:
+            if (lone := matcher.oldest(name)) is not None:
+                self._accept(lone[0], lone[1])
+        return ()
 
     def expect(self, parts: Sequence[Part]) -> None:
         """Hear which parts come again, as their set has failed."""
@@ -85,8 +120,21 @@ class Gathering:
     def let_go(self) -> None:
         """Accept what waits for partners that will not come."""
         for inlet, delivery, _ in () if self._matcher is None else self._matcher.rest():
-            inlet.receiver.accept(delivery)
+            self._accept(inlet, delivery)
         self._expected.clear()
+
+    def _is_patient(self, matcher: Matcher[Any], inlets: Inlets) -> bool:
+        """Return whether what is missing may still come."""
+        if not inlets.up:
+            self._since_s = time.monotonic()
+        heard_s = max([self._since_s, *(self._heard_s.get(name, 0.0) for name in matcher.missing)])
+        patience_s = COMES_AGAIN_S if self._expected else self._grace_s
+        return time.monotonic() - heard_s < patience_s
+
+    def _accept(self, inlet: Inlet, delivery: Delivery) -> None:
+        """Be done with what stays alone."""
+        inlet.receiver.accept(delivery)
+        self._held[inlet].remove(delivery.size)
 
     def _expect_no_more(self, matcher: Matcher[Any], whose: tuple[Inlet, str]) -> None:
         expected = self._expected.pop(whose, None)

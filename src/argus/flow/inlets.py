@@ -12,6 +12,7 @@ from typing import Final
 
 from argus.flow.channels.protocol import ChannelDown, Delivery, Receiver, ReliableReceiver
 from argus.flow.ordering import Ordering
+from argus.flow.qos import Durable, Promise, QoS
 
 _DOWN_S: Final = 0.2
 
@@ -25,10 +26,24 @@ class Inlet:
     link: str
     order: Ordering[tuple[Inlet, Delivery]] | None = None
     """Where what came too early waits, of all channels of the link; None: nothing does."""
+    qos: Promise = QoS.REALTIME
+    """What the link promises."""
 
     def may_wait(self, full: Collection[str]) -> bool:
         """Return whether its messages stay in the link while its input is full, rather than being lost."""
         return self.input in full and isinstance(self.receiver, ReliableReceiver)
+
+    def is_full_with(self, count: int, size: int, largest: int) -> bool:
+        """Return whether nothing more is sent while so much of it has not been accepted.
+
+        Args:
+            count: How many messages.
+            size: How many bytes they have together.
+            largest: The bytes of the largest that came: twice as many may be too many for the next.
+        """
+        if not isinstance(self.qos, Durable):
+            return False
+        return count >= self.qos.capacity or size + 2 * largest > self.qos.max_bytes
 
 
 _Found = tuple[Inlet, Delivery]
@@ -76,8 +91,7 @@ class Inlets:
         """Return what has its turn now that a message has come, mostly that."""
         inlet, delivery = came
         at, now_s = delivery.header.origin, time.monotonic()
-        size = len(delivery.data) + sum(buffer.nbytes for buffer in delivery.buffers)
-        order.add(at.source, (at.life, at.index), size, came, now_s)
+        order.add(at.source, (at.life, at.index), delivery.size, came, now_s)
         found = order.next(now_s)
         if found is not came:
             inlet.receiver.set_aside(delivery)

@@ -98,7 +98,7 @@ def main() -> int:
         runner = Runner(
             node,
             [
-                Inlet(receiver, inlet.input, inlet.link, order)
+                Inlet(receiver, inlet.input, inlet.link, order, inlet.qos)
                 for inlet in plan.inlets
                 for order in [order_of(inlet)]
                 for receiver in open_receivers(inlet, plan.replica, page.last_end)

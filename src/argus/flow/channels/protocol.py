@@ -74,6 +74,11 @@ class Delivery(msgspec.Struct, frozen=True, eq=False):
     handle: Any = None
     """The transport's own."""
 
+    @property
+    def size(self) -> int:
+        """Return how many bytes it has."""
+        return len(self.data) + sum(buffer.nbytes for buffer in self.buffers)
+
 
 class Sender(ABC):
     """The sending end of a channel, used by one thread."""

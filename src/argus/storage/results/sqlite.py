@@ -188,7 +188,7 @@ class SqliteDatabase:
             await self._let_go()
             if mending.is_lost(self.path):
                 raise Damaged("it is gone, or empty")
-            # Not through the engine: a driver that fails to connect leaves a thread behind that outlives the loop.
+            # Not through the engine: a driver that fails to connect leaves a thread that outlives the loop.
             mode = await asyncio.to_thread(prepare, self.path, self._patience_s)
             if mode != "wal":
                 structlog.get_logger().warning("results.no_wal", path=str(self.path), mode=mode)

@@ -148,8 +148,11 @@ class Stretch:
             self._marks.popleft()
 
     def piece(self, *, current: bool) -> Piece:
-        """Return what is kept by now."""
-        return Piece(self.form, list(self.packets), list(self._marks), self.base_s, self.trimmed, current)
+        """Return what is kept by now; of a camera that broke off without its last packet: it may be half."""
+        packets = list(self.packets)
+        if not current and self._arrived_s is not None and len(packets) > 1:
+            packets.pop()
+        return Piece(self.form, packets, list(self._marks), self.base_s, self.trimmed, current)
 
     def _place(self, pts: int | None, dts: int | None, arrived_s: float | None) -> tuple[int, int]:
         """Return a packet's pts and dts on this stretch's own time line."""
