@@ -78,8 +78,8 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
         try:
             yield from packet.decode()
         except av.error.InvalidDataError as error:
-            what = f"packet {number}, {packet.size} bytes, {packet.is_keyframe=}, {bytes(packet)[:24].hex(' ')}"
-            raise AssertionError(what) from error
+            begin = bytes(packet)[:24].hex(" ")
+            raise AssertionError(f"packet {number}, {packet.size} bytes, begins {begin}") from error
 
 
 def payloads(path: Path, codec: str = "h264") -> list[list[bytes]]:

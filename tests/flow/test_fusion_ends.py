@@ -188,5 +188,7 @@ def test_a_link_that_is_full_of_what_waits_does_not_stop_its_sender_for_ever(
     assert running.over.wait(60)
     assert set(pairs(folder)) <= {f"{n} {n}" for n in range(10, 41, 10)}
     assert pairs(folder)
-    counts = next(one.counts for one in running.status().links if one.target == "pair" and one.source == "cam")
+    counts = next(
+        one.counts for one in running.status().links if one.target == "pair" and one.source == "cam"
+    )
     assert (counts.sent, counts.delivered, counts.pending) == (40, 40, 0)

@@ -15,6 +15,7 @@ from argus.flow.control import RequestRefused, SystemNotRunning
 from argus.flow.dead_letters import DeadLetters
 from argus.flow.home import dead_of
 from argus.flow.letter_box import LetterBox
+from argus.flow.letters import Letters
 from argus.flow.local import LocalSystem
 from argus.flow.message import Header, Origin
 from argus.flow.placement import HOSTS
@@ -98,6 +99,19 @@ def test_letters_in_redis_are_there_when_nothing_runs(folder: Path, redis: Redis
     redis.stop()
     with pytest.raises(ChannelDown, match="not reachable"):
         LetterBox(system.name).list()
+
+
+def test_a_letter_that_fails_again_before_it_could_be_removed_is_one(tmp_path: Path) -> None:
+    files = DeadLetters(tmp_path)
+    header = Header("count/1.1/9", Origin("count", 9, 0.0, 0))
+    files.bury("a->b", bytes(Encoder().encode(header, {"n": 9}).to_bytes()), "ValueError", 3)
+
+    def fails(link: str, data: bytes) -> None:
+        files.bury(link, data, "again", 3)
+
+    letters = Letters(tmp_path, [], fails)
+    assert letters.replay("a->b", None) == 1
+    assert [letter.reason for letter in files.list()] == ["again"]
 
 
 def test_a_part_that_has_nothing_to_do_with_a_link_does_not_take_its_letters(

@@ -186,7 +186,7 @@ def _chosen(box: LetterBox, link: str | None, ids: list[str] | None) -> list[Dea
             )
             raise SpecError(f"{id_}: {many}; `argus flow dead list` shows them")
         found += fitting
-    return list({letter.id: letter for letter in found}.values())
+    return list({(letter.link, letter.id): letter for letter in found}.values())
 
 
 def _summary(reason: str) -> str:

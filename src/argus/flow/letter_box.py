@@ -44,12 +44,13 @@ class LetterBox:
         Raises:
             ChannelDown: they are in a Redis that does not answer.
         """
-        found = {letter.id: letter for letter in self._files.list(link)}
+        letters = self._files.list(link)
         for part in self._parts:
-            found.update({letter.id: letter for letter in part.dead(link)})
+            letters += part.dead(link)
         if self._brokered is not None:
-            found.update({letter.id: letter for letter in self._brokered.list(link)})
-        return sorted(found.values(), key=lambda letter: letter.at)
+            letters += self._brokered.list(link)
+        # Files are seen by all parts, and a letter by each.
+        return sorted({(one.link, one.id): one for one in letters}.values(), key=lambda letter: letter.at)
 
     def gone(self, link: str | None = None) -> int:
         """Return how many letters had to make room for newer ones."""

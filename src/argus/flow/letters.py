@@ -6,6 +6,7 @@ What a letter is, and who writes it, is `dead_letters`; who asks from outside do
 from __future__ import annotations
 
 import builtins
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ import msgspec
 
 from argus.flow.channels.redis_spec import RedisSpec
 from argus.flow.control import RequestRefused
-from argus.flow.dead_letters import DeadLetters
+from argus.flow.dead_letters import DeadLetters, LetterNotFound
 from argus.flow.status import DeadLetter
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class Letters:
         chosen = [letter for letter in self._files.list(link) if ids is None or letter.id in ids]
         for letter in chosen:
             self._replay(link, self._files.read(link, letter.id))
-            self._files.remove(link, letter.id)
+            with contextlib.suppress(LetterNotFound):  # it has failed again: its new letter took its place
+                self._files.remove(link, letter.id)
         return len(chosen)
 
     def drop(self, link: str, ids: Sequence[str] | None) -> int:

@@ -12,6 +12,9 @@ from argus.flow.bench.redis_server import RedisServer
 from argus.flow.broker import DualRedis, as_broker
 from argus.flow.channels.protocol import Receiver
 from argus.flow.channels.redis_channel import RedisChannel
+from argus.flow.channels.redis_connection import Line
+from argus.flow.channels.redis_dead_letters import RedisDeadLetters
+from argus.flow.dead_letters import LetterNotFound
 from argus.flow.graph import Broker
 from argus.flow.qos import QoS
 from tests.conftest import need
@@ -203,13 +206,34 @@ def test_a_replica_that_nobody_watches_is_given_up_when_it_shows_no_life(redis: 
     wire.close()
 
 
+def test_letters_of_two_links_in_one_millisecond_are_two(redis: RedisServer) -> None:
+    broker = Broker(control=redis.url)
+    channels = [RedisChannel.create("twins", link, QoS.DURABLE, 1, broker) for link in ("a->b", "a->c")]
+    specs = [channel.spec for channel in channels]
+    line = Line(redis.url)
+    for spec in specs:
+        fields = ("link", spec.link, "at", "", "tries", "1", "reason", "", "m", spec.link)
+        line.call(b"XADD", spec.keys.dead, b"1795300074063-0", *(field.encode() for field in fields))
+    line.close()
+    letters = RedisDeadLetters(specs)
+    one, two = letters.list()
+    assert one.id != two.id
+    for letter in (one, two):
+        assert letters.read(letter.link, letter.id) == letter.link.encode()
+    with pytest.raises(LetterNotFound):
+        letters.read(one.link, two.id)
+    letters.remove(one.link, one.id)
+    assert letters.list() == [two]
+    for channel in channels:
+        channel.close()
+
+
 def test_dead_letters_are_listed_read_replayed_and_removed(
     redis: RedisServer, data_redis: RedisServer
 ) -> None:
     import numpy as np
 
     from argus.flow.codec import decode
-    from argus.flow.dead_letters import LetterNotFound
     from argus.flow.wire import unlay
 
     wire = RedisWire(Broker(control=redis.url, data=data_redis.url), QoS.DURABLE(tries=1))

@@ -7,6 +7,7 @@ channel; then the oldest go, which is counted.
 from __future__ import annotations
 
 import builtins
+import zlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -147,10 +148,10 @@ class RedisDeadLetters:
 
     def _find(self, link: str, id_: str) -> tuple[RedisSpec, bytes]:
         """Return the channel of a letter and its place there."""
-        at, _, sender = id_.partition(".")
+        at, _, whose = id_.partition(".")
         ms, _, number = at.partition("-")
         for spec in self._of(link):
-            if str(spec.sender) == sender and ms.isdecimal() and number.isdecimal():
+            if _whose(spec) == whose and ms.isdecimal() and number.isdecimal():
                 return spec, b"%d-%d" % (int(ms), int(number))
         raise _missing(link, id_)
 
@@ -178,7 +179,7 @@ def _all(spec: RedisSpec) -> builtins.list[DeadLetter]:
     try:
         while True:
             page = line.run(LETTERS, spec.keys.all, start, b"%d" % _PAGE)
-            letters += [_letter(told, spec.sender) for told in page]
+            letters += [_letter(told, spec) for told in page]
             if len(page) < _PAGE:
                 return letters
             ms, _, number = page[-1][0].partition(b"-")
@@ -187,11 +188,11 @@ def _all(spec: RedisSpec) -> builtins.list[DeadLetter]:
         line.close()
 
 
-def _letter(told: Sequence[bytes], sender: int) -> DeadLetter:
+def _letter(told: Sequence[bytes], spec: RedisSpec) -> DeadLetter:
     at, link, when, tries, reason, message, size = (part.decode(errors="replace") for part in told)
     ms, _, number = at.partition("-")
     return DeadLetter(
-        id=f"{ms}-{int(number):04d}.{sender}",  # sorts by time
+        id=f"{ms}-{int(number):04d}.{_whose(spec)}",  # sorts by time
         link=link,
         at=when,
         tries=int(tries or 0),
@@ -199,6 +200,11 @@ def _letter(told: Sequence[bytes], sender: int) -> DeadLetter:
         message=message,
         size=int(size or 0),
     )
+
+
+def _whose(spec: RedisSpec) -> str:
+    """Return what tells letters of a channel from those of others, made in the same millisecond."""
+    return f"{spec.sender}-{zlib.crc32(spec.link.encode()):08x}"
 
 
 def _missing(link: str, id_: str) -> LetterNotFound:
