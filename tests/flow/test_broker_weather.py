@@ -50,7 +50,7 @@ def through(network: Network, folder: Path, *, upto: int, tries: int = 3, **para
     return made
 
 
-@pytest.mark.parametrize("weather", ["cut", "half-open", "stalled"])
+@pytest.mark.parametrize("weather", ["cut", pytest.param("half-open", marks=pytest.mark.soak), "stalled"])
 def test_a_system_says_that_it_waits_and_resumes(folder: Path, network: Network, weather: Any) -> None:
     with LocalSystem(through(network, folder, upto=300).graph()) as running:
         assert comes_true(lambda: len(kept(folder)) > 30, within_s=20)

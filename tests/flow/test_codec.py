@@ -103,6 +103,33 @@ def test_large_arrays_are_not_copied_and_cannot_be_written_to() -> None:
         got["a"][0] = 1
 
 
+arrays = st.builds(
+    lambda dtype, shape, order, part: (
+        np.arange(np.prod(shape)).astype(dtype).reshape(shape, order=order)[part:]
+    ),
+    st.sampled_from(["u1", "<f4", ">f4", "i8", "f2", "?", "c8", "M8[s]"]),
+    st.sampled_from([(64, 64), (32, 128), (4096,), (3, 700, 3), (2, 3)]),
+    st.sampled_from(["C", "F"]),
+    st.sampled_from([0, 1]),
+)
+
+
+@given(st.lists(arrays, max_size=6), st.sampled_from([None, 80]))
+def test_arrays_one_after_the_other_come_back_each_as_it_was(values: list[Any], jpeg: int | None) -> None:
+    """What is remembered of one that was like it changes nothing."""
+    encoder = Encoder(jpeg=jpeg)
+    for value in values:
+        for sent in (value, [value]):  # by itself and within something
+            packed = encoder.encode(HEADER, sent)
+            data, buffers = unlay(memoryview(bytes(packed.to_bytes())))
+            result = decode(data, buffers)[1]
+            result = result if sent is value else result[0]
+            assert (result.dtype, result.shape) == (value.dtype, value.shape)
+            assert result.base is None or not result.flags.writeable
+            if jpeg is None or value.dtype != np.uint8:
+                np.testing.assert_array_equal(result, value)
+
+
 def test_a_dataclass_comes_back_as_one() -> None:
     value = Outer(np.full((30, 40, 3), 7, np.uint8), (Inner(0.5), Inner(0.25, "x")), {"a": Inner(1.0)})
     got = there_and_back(value)
@@ -228,6 +255,14 @@ def test_bytes_of_a_stranger_are_never_taken_for_objects(dtype: str, code: int) 
     header = msgspec.msgpack.encode((HEADER, lies))
     with pytest.raises(MessageDamaged):
         decode(header, [memoryview(bytes(4096))])
+
+
+def test_what_is_like_an_array_that_came_before_but_has_lost_its_buffer_is_damaged() -> None:
+    packed = Encoder().encode(HEADER, np.zeros(4096, np.uint8))
+    assert decode(packed.header, packed.buffers)[1].shape == (4096,)
+    for buffers in ((), (memoryview(bytes(4095)),), (memoryview(bytes(4097)),)):
+        with pytest.raises(MessageDamaged):
+            decode(packed.header, buffers)
 
 
 def test_an_array_that_says_another_size_than_its_buffer_has_is_damaged() -> None:

@@ -120,7 +120,7 @@ def test_a_set_that_fails_is_tried_again_and_takes_no_other_along(
         assert (counts.delivered, counts.dropped, counts.redelivered) == (58, {"dead": 2}, 4)
 
 
-@pytest.mark.parametrize("where", ["log", "redis"])
+@pytest.mark.parametrize("where", ["log", pytest.param("redis", marks=pytest.mark.soak)])
 def test_a_fusion_killed_at_any_moment_loses_no_set_and_blames_none(
     folder: Path, part: Callable[..., LocalSystem], where: str, request: pytest.FixtureRequest
 ) -> None:

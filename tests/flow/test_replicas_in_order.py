@@ -110,7 +110,7 @@ def test_replicas_that_leave_most_out_are_not_waited_for_long(
     assert sorted(kept(folder)) == list(range(0, 60, 5))
 
 
-@pytest.mark.parametrize("where", ["log", "redis"])
+@pytest.mark.parametrize("where", ["log", pytest.param("redis", marks=pytest.mark.soak)])
 def test_replicas_and_the_last_one_killed_at_any_moment_lose_nothing(
     folder: Path, part: Callable[..., LocalSystem], where: str, request: pytest.FixtureRequest
 ) -> None:

@@ -23,7 +23,7 @@ NETWORKS = (
     "yolov8n_fp32_640",
     "yolox_nano_416",
 )
-QUANTISED = ("yolo26n_int8_640", "yolov8n_int8_320")
+QUANTISED = (pytest.param("yolo26n_int8_640", marks=pytest.mark.soak), "yolov8n_int8_320")
 
 
 @lru_cache(maxsize=1)

@@ -248,10 +248,10 @@ def test_what_holds_no_video_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("gstreamer")
-def test_opening_and_closing_fifty_times_leaves_nothing_behind(server: RtspServer) -> None:
+def test_opening_and_closing_twenty_times_leaves_nothing_behind(server: RtspServer) -> None:
     open_gstreamer(server.url(), SourceOptions()).close()
     before = descriptors_and_threads()
-    for _ in range(50):
+    for _ in range(20):
         with open_gstreamer(server.url(), SourceOptions()) as source:
             next(iter(source))
     assert comes_true(lambda: descriptors_and_threads() <= before)

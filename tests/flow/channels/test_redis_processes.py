@@ -129,6 +129,7 @@ def test_a_consumer_killed_at_random_points_loses_nothing(redis: RedisServer, tm
     _kill_consumers(redis, tmp_path, replicas=1, kills=4, size=0, seed=1)
 
 
+@pytest.mark.soak
 def test_two_replicas_killed_at_random_points_lose_nothing(redis: RedisServer, tmp_path: Path) -> None:
     _kill_consumers(redis, tmp_path, replicas=2, kills=4, size=10_000, seed=2)
 

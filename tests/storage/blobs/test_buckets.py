@@ -169,6 +169,7 @@ def test_an_upload_of_many_parts_that_breaks_in_the_middle_leaves_nothing_and_ca
         assert file.read() == bytes([39]) * 10
 
 
+@pytest.mark.soak
 def test_a_blob_of_100_mb_goes_there_and_back_in_constant_memory(url: str, tmp_path: Path) -> None:
     code = """
         import resource, sys
