@@ -119,14 +119,14 @@ def _ring_taker(address: str, reader: int, decoded: bool) -> Take:
     return take
 
 
-def _bare_slots(address: str) -> tuple[NDArray[np.uint64], list[NDArray[np.uint8]], int]:
-    name, event = address.split()
+def _bare_slots(address: str) -> tuple[NDArray[np.uint64], list[NDArray[np.uint8]], list[int]]:
+    name, *events = address.split()
     memory = SharedMemory(name)
     # The one that made it removes it; before Python 3.13 a tracker of ours would as well.
     resource_tracker.unregister(memory._name, "shared_memory")  # type: ignore[attr-defined]
     slots = [np.ndarray(SHAPE, np.uint8, memory.buf, _PAGE + at * bare_stride()) for at in range(BARE_SLOTS)]
     _kept.append(memory)
-    return np.ndarray((1,), np.uint64, memory.buf), slots, int(event)
+    return np.ndarray((1,), np.uint64, memory.buf), slots, [int(event) for event in events]
 
 
 def bare_stride() -> int:
@@ -135,7 +135,7 @@ def bare_stride() -> int:
 
 
 def _bare_sender(address: str, lent: bool) -> Sending:
-    newest, slots, event = _bare_slots(address)
+    newest, slots, events = _bare_slots(address)
     own, index = _picture(), 0
 
     def send(number: int) -> None:
@@ -146,13 +146,15 @@ def _bare_sender(address: str, lent: bool) -> Sending:
         if not lent:
             np.copyto(slot, own)
         newest[0] = index
-        os.eventfd_write(event, 1)
+        for event in events:
+            os.eventfd_write(event, 1)
 
     return Sending(send)
 
 
-def _bare_taker(address: str, copied: bool) -> Take:
-    newest, slots, event = _bare_slots(address)
+def _bare_taker(address: str, reader: int, copied: bool) -> Take:
+    newest, slots, events = _bare_slots(address)
+    event = events[reader]
     poll = select.poll()
     poll.register(event, select.POLLIN)
     own, seen = np.empty(SHAPE, np.uint8), 0
@@ -269,9 +271,9 @@ TAKERS: Final[dict[str, Callable[[str, int], Take]]] = {
     "ring-lent": lambda address, reader: _ring_taker(address, reader, decoded=False),
     "nodes": lambda address, reader: _ring_taker(address, reader, decoded=True),
     "nodes-lent": lambda address, reader: _ring_taker(address, reader, decoded=True),
-    "bare": lambda address, _: _bare_taker(address, copied=False),
-    "bare-lent": lambda address, _: _bare_taker(address, copied=False),
-    "bare-copied": lambda address, _: _bare_taker(address, copied=True),
+    "bare": lambda address, reader: _bare_taker(address, reader, copied=False),
+    "bare-lent": lambda address, reader: _bare_taker(address, reader, copied=False),
+    "bare-copied": lambda address, reader: _bare_taker(address, reader, copied=True),
     "zmq": lambda address, _: _zmq_taker(address),
     "redis": lambda address, _: _redis_taker(address),
 }

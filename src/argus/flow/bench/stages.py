@@ -38,17 +38,18 @@ def ring(takers: int) -> Iterator[Stage]:
 
 
 @contextmanager
-def bare_ring(_takers: int) -> Iterator[Stage]:
-    """Make the memory of a bare ring, for one taker."""
+def bare_ring(takers: int) -> Iterator[Stage]:
+    """Make the memory of a bare ring, and a wake-up for each taker."""
     # `SharedMemory(create=True)` would start a tracker that lives as long as we do.
     memory = Path(f"/dev/shm/argus-bench-{os.getpid()}-{time.monotonic_ns()}")  # noqa: S108
-    event = os.eventfd(0)
+    events = [os.eventfd(0) for _ in range(takers)]
     try:
         with memory.open("xb") as file:
             file.truncate(4096 + BARE_SLOTS * bare_stride())
-        yield Stage(f"{memory.name} {event}", (event,))
+        yield Stage(" ".join([memory.name, *map(str, events)]), tuple(events))
     finally:
-        os.close(event)
+        for event in events:
+            os.close(event)
         memory.unlink(missing_ok=True)
 
 
