@@ -157,6 +157,15 @@ def test_a_fusion_of_streams_from_elsewhere_ends_though_some_have_no_partner(
         assert counts.delivered == 12
 
 
+SLOW = """
+import time
+from argus import ConsumerNode
+
+class Slow(ConsumerNode):
+    def loop(self, data):
+        time.sleep(0.5)
+        return data
+"""
 SELDOM = """
 from argus import ConsumerNode
 
@@ -178,6 +187,7 @@ def test_a_link_that_is_full_of_what_waits_does_not_stop_its_sender_for_ever(
 ) -> None:
     """What `left` lacks comes only after more messages than `right` has room for, from the same sender."""
     (folder / "seldom.py").write_text(SELDOM)
+    (folder / "pair.py").write_text(PAIR.replace("slop = 0.001", "slop = 0.001\n    grace = 0.1"))
     broker = request.getfixturevalue("redis").url if where == "redis" else None
     system = System(f"t-full-{os.getpid()}", script=str(folder / "main.py"), broker=broker)
     cam = system.node("timed.py", name="cam", upto=40, fps=40)
@@ -192,3 +202,17 @@ def test_a_link_that_is_full_of_what_waits_does_not_stop_its_sender_for_ever(
         one.counts for one in running.status().links if one.target == "pair" and one.source == "cam"
     )
     assert (counts.sent, counts.delivered, counts.pending) == (40, 40, 0)
+
+
+def test_a_partner_that_is_only_slow_is_waited_for_though_its_link_is_full(
+    folder: Path, part: Callable[..., LocalSystem]
+) -> None:
+    (folder / "slow.py").write_text(SLOW)
+    (folder / "pair.py").write_text(PAIR.replace("slop = 0.001", "slop = 0.001\n    grace = 0.2"))
+    system = System(f"t-slow-{os.getpid()}", script=str(folder / "main.py"))
+    cam = system.node("timed.py", name="cam", upto=8, fps=50)
+    pair = system.node("pair.py", file=str(folder / "pairs"))
+    system.link(cam).to(system.node("slow.py"), qos=QoS.DURABLE).to(pair, qos=QoS.DURABLE, input="left")
+    system.link(cam).to(pair, qos=QoS.DURABLE(capacity=2), input="right")
+    assert part(system).over.wait(60)
+    assert pairs(folder) == [f"{n} {n}" for n in range(1, 9)]

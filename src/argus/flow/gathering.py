@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from argus.flow.channels.protocol import Delivery
 from argus.flow.fusion import Matcher
@@ -18,6 +18,10 @@ from argus.flow.node import FusionNode, Node
 from argus.flow.qos import COMES_AGAIN_S
 
 Part = tuple[Inlet, Delivery]
+
+_SLOW: Final = 10.0
+"""Graces that a partner may take where a link is full of what waits for it: most such partners are only slow,
+and what is let go is lost."""
 
 
 @dataclass(slots=True)
@@ -86,8 +90,8 @@ class Gathering:
     def full(self, inlets: Inlets) -> Collection[str]:
         """Return the inputs that are full while what is missing may still come.
 
-        Where it does not, and a link is full of what waits for it, the oldest of that is let go: nothing more
-        would come by that link, nor perhaps by others of the same sender.
+        Where it does not for long, and a link is full of what waits for it, the oldest of that is let go:
+        nothing more would come by that link, nor perhaps by others of the same sender.
         """
         matcher = self._matcher
         if matcher is None or not self._held:
@@ -96,12 +100,12 @@ class Gathering:
         stuck = dict.fromkeys(i.input for i, held in self._held.items() if i.is_full_with(*held.figures))
         if not full and not stuck:
             return ()
-        if self._is_patient(matcher, inlets):
-            return full
-        for name in stuck:
-            if (lone := matcher.oldest(name)) is not None:
-                self._accept(lone[0], lone[1])
-        return ()
+        silent_s = self._silent_s(matcher, inlets)
+        if silent_s >= max(_SLOW * self._grace_s, COMES_AGAIN_S if self._expected else 0.0):
+            for name in stuck:
+                if (lone := matcher.oldest(name)) is not None:
+                    self._accept(lone[0], lone[1])
+        return full if silent_s < (COMES_AGAIN_S if self._expected else self._grace_s) else ()
 
     def expect(self, parts: Sequence[Part]) -> None:
         """Hear which parts come again, as their set has failed."""
@@ -123,13 +127,12 @@ class Gathering:
             self._accept(inlet, delivery)
         self._expected.clear()
 
-    def _is_patient(self, matcher: Matcher[Any], inlets: Inlets) -> bool:
-        """Return whether what is missing may still come."""
+    def _silent_s(self, matcher: Matcher[Any], inlets: Inlets) -> float:
+        """Return for how long the inputs that are missing have brought nothing, though they could have."""
+        now_s = time.monotonic()
         if not inlets.up:
-            self._since_s = time.monotonic()
-        heard_s = max([self._since_s, *(self._heard_s.get(name, 0.0) for name in matcher.missing)])
-        patience_s = COMES_AGAIN_S if self._expected else self._grace_s
-        return time.monotonic() - heard_s < patience_s
+            self._since_s = now_s
+        return now_s - max([self._since_s, *(self._heard_s.get(name, 0.0) for name in matcher.missing)])
 
     def _accept(self, inlet: Inlet, delivery: Delivery) -> None:
         """Be done with what stays alone."""

@@ -149,7 +149,7 @@ class FusionNode(Node):
     `loop(data)` gets a mapping from input to value. Times are `Origin.time_s`. What finds no partner is
     dropped when a younger set is complete, or when `patience` messages of its input wait. Of a DURABLE
     input it is dropped so only when the inputs that are missing have brought nothing for `grace` seconds;
-    until then its further messages stay in the link. So too when what waits fills the link.
+    until then its further messages stay in the link. When what waits fills the link, ten times as long.
     """
 
     slop: ClassVar[float] = 0.05
