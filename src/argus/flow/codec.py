@@ -170,7 +170,7 @@ def decode(header: bytes | memoryview, buffers: Sequence[memoryview] = ()) -> tu
             array.flags.writeable = False
             return ticket.header, array
         value = msgspec.msgpack.Decoder(ext_hook=lambda c, d: _read(c, d, buffers)).decode(told)
-        if type(value) is np.ndarray and len(told) < _SHORT:
+        if buffers and type(value) is np.ndarray and len(told) < _SHORT:
             _remember(told, value)
     except Exception as error:
         # Bytes that say what cannot be may fail anywhere, in a dataclass's own checks as well.
