@@ -23,6 +23,8 @@ class Network:
         self._weather: Weather = "fair"
         self.bytes_per_s: float | None = None
         """On each connection, either way."""
+        self.late: tuple[bytes, float] | None = None
+        """A connection on which these bytes passed carries what is sent after them so many seconds later."""
         self._upstream = upstream
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -95,6 +97,7 @@ class Network:
                 thread.start()
 
     def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        late_s = 0.0
         with contextlib.suppress(OSError), source:
             while not self._closed:
                 if self.weather == "stalled":
@@ -110,7 +113,10 @@ class Network:
                     break
                 if self.weather == "half-open":
                     continue
+                time.sleep(late_s)
                 self._send(target, data)
+                if self.late is not None and self.late[0] in data:
+                    late_s = self.late[1]
                 if self.bytes_per_s:
                     time.sleep(len(data) / self.bytes_per_s)
         with contextlib.suppress(OSError):

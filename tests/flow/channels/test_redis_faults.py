@@ -377,6 +377,22 @@ def test_a_message_whose_blob_is_gone_is_a_dead_letter(redis: RedisServer) -> No
     wire.close()
 
 
+def test_what_is_looked_at_when_its_end_closes_in_order_has_not_failed(
+    redis: RedisServer, network: Network
+) -> None:
+    network.late = (b"OFF", 0.3)  # the line on which a receiver writes down what it looks at, without waiting
+    broker = Broker(control=f"redis://127.0.0.1:{network.port}")
+    wire = RedisWire(broker, _DURABLE, system="late")
+    put(wire, 0)
+    take(wire.receivers[0])
+    wire.close()
+    time.sleep(0.5)
+    again = RedisWire(broker, _DURABLE, system="late")
+    delivery = take(again.receivers[0])
+    assert (value_of(delivery), delivery.tries) == (0, 1)
+    again.close()
+
+
 def test_times_of_another_host_are_told_in_this_ones_clock(redis: RedisServer) -> None:
     import struct
 

@@ -49,37 +49,40 @@ def measure_pictures(
     names = [*_OURS, *there, *_here()]
     paced = {name: Pair(name, _FPS, seconds, 1, there.get(name)) for name in names}
     fastest = {name: Pair(name, 0, seconds, 1, there.get(name)) for name in names}
+    once = measure_pairs([*paced.values(), *fastest.values()], rounds, say)
+    rows = [_how_fast(name, once[paced[name]], once[fastest[name]]) for name in names]
+
     eight, bare_eight = Pair("nodes", _FPS, seconds, 8), Pair("bare", _FPS, seconds, 8)
-    runs = measure_pairs([*paced.values(), *fastest.values()], rounds, say)
     near = [bare_eight, paced["bare"], paced["ring"], paced["nodes"], eight]
     if "iceoryx2-loan" in there:
         near += [fastest["ring-lent"], fastest["iceoryx2-loan"]]
-    again = measure_pairs(near, _NEAR * rounds, say)
-    rows = []
-    for name, pair in paced.items():
-        slow, fast = runs[pair], runs[fastest[name]]
-        title = _TITLES[name]
-        late, cost = slow.median("p50_us") / 1000, slow.median("cpu_us") / 1000
-        note = f"{late:.3g} ms at {_FPS:g} fps, {cost:.3g} ms CPU"
-        rows.append(Row(f"1080p, {title}", fast.median("rate"), "pictures/s", note=note))
-    mine, bare = again[paced["ring"]], again[paced["bare"]]
+    often = measure_pairs(near, _NEAR * rounds, say)
+    mine, bare = often[paced["ring"]], often[paced["bare"]]
     rows += [
         _held(mine, bare, "p50_us", "ring", "bare", 1.1, "lower"),
         _held(mine, bare, "cpu_us", "ring", "bare", 1.1, "lower"),
     ]
     if "redis" in paced:
         for name, goal in (("nodes", 7.0), ("nodes-lent", 25.0)):
-            redis, ours = runs[paced["redis"]], runs[paced[name]]
-            rows.append(_held(redis, ours, "cpu_us", "redis", name, goal, "higher"))
+            rows.append(
+                _held(once[paced["redis"]], once[paced[name]], "cpu_us", "redis", name, goal, "higher")
+            )
     unit = "µs CPU per picture"
-    cost, ratio = again[eight].median("sender_us"), again[eight].ratio(again[paced["nodes"]], "sender_us")
+    cost, ratio = often[eight].median("sender_us"), often[eight].ratio(often[paced["nodes"]], "sender_us")
     rows.append(Row("1080p, sender to 8 takers", cost, unit, ratio, "to one", 1.1, better="lower"))
-    cost, ratio = again[bare_eight].median("sender_us"), again[bare_eight].ratio(bare, "sender_us")
+    cost, ratio = often[bare_eight].median("sender_us"), often[bare_eight].ratio(bare, "sender_us")
     rows.append(Row("1080p, bare ring, sender to 8 takers", cost, unit, ratio))
     if "iceoryx2-loan" in there:
-        lent, other = again[fastest["ring-lent"]], again[fastest["iceoryx2-loan"]]
+        lent, other = often[fastest["ring-lent"]], often[fastest["iceoryx2-loan"]]
         rows.append(_held(lent, other, "rate", "ring-lent", "iceoryx2-loan", 1.0, "higher"))
     return rows
+
+
+def _how_fast(name: str, paced: Runs, fastest: Runs) -> Row:
+    """Return what one contender does by itself."""
+    late_ms, cost_ms = paced.median("p50_us") / 1000, paced.median("cpu_us") / 1000
+    note = f"{late_ms:.3g} ms at {_FPS:g} fps, {cost_ms:.3g} ms CPU"
+    return Row(f"1080p, {_TITLES[name]}", fastest.median("rate"), "pictures/s", note=note)
 
 
 def _held(

@@ -160,6 +160,18 @@ class Line:
         if sent < len(data):
             raise self.down("it takes no more")
 
+    def aloud(self) -> None:
+        """Let a quiet line be answered again; when it returns, the server has done all that was whispered.
+
+        Raises:
+            ChannelDown: the connection is gone.
+        """
+        try:
+            self._socket.settimeout(self._answer_s)
+        except OSError as error:
+            raise self.down(error) from None
+        self.call(b"CLIENT", b"REPLY", b"ON")
+
     def answer(self) -> Any:
         """Return the next answer.
 

@@ -86,6 +86,12 @@ class Settler:
                 self._clean(line)
                 if self._whisperer is None:
                     raise whisperer.down("what was in hand could not be written down")
+            with self._hand.lock:
+                self._whisperer = None
+            try:  # the server may read two lines in either order: first what was whispered, then the goodbye
+                whisperer.aloud()
+            finally:
+                whisperer.close()
         finally:
             with self._hand.lock:
                 self._mute()
