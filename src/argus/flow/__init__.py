@@ -2,3 +2,7 @@
 
 `system` is where a user begins; `docs/explanation/flow.md` says how the parts go together.
 """
+
+from argus.core.structlog_alone import load_structlog
+
+load_structlog()

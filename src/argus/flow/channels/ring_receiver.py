@@ -54,6 +54,7 @@ class RingReceiver(FreshReceiver):
         self._memory = memory = RingMemory(spec, 2 + reader)
         size = spec.slot_bytes
         self._slots = [Slot(memory.slots, at * size, size) for at in range(spec.slots)]
+        self._views = spec.views
         self._freshness = freshness or Freshness(facts.qos)
         self._group = first
         self._sisters = [Cell(memory, spec.cell(first + at)) for at in range(facts.replicas) if at != replica]
@@ -77,7 +78,8 @@ class RingReceiver(FreshReceiver):
         """Return the newest message, if this link has not had it and it is fresh."""
         if self._closed:
             return None
-        self._loans.collect()
+        if self._loans.ended:
+            self._loans.collect()
         words, before = self._memory.words, self._seen
         if words[NEWEST] >> 8 > before:
             found = self._look()
@@ -86,7 +88,8 @@ class RingReceiver(FreshReceiver):
                 if self._seen == before + 1 and self._sleep():
                     os.eventfd_write(self._event, 1)
                 return found
-        self._hold(self._loans.slots)
+        if self._held != self._loans.slots:
+            self._hold(self._loans.slots)
         return self._look() if self._sleep() else None
 
     def accept(self, delivery: Delivery) -> None:
@@ -151,9 +154,8 @@ class RingReceiver(FreshReceiver):
         return None
 
     def _hold(self, slots: int) -> None:
-        if slots != self._held:
-            self._memory.order()
-            self._memory.held[self._reader] = self._held = slots
+        self._memory.order()
+        self._memory.held[self._reader] = self._held = slots
 
     def _claim(self, number: int) -> bool:
         """Return whether a message is ours; it is written to our account before anybody else can claim it."""
@@ -190,14 +192,22 @@ class RingReceiver(FreshReceiver):
             return None
         self._out.add(number)
         parts: tuple[memoryview, ...] = ()
+        loans = self._loans
         if len(places) > 2:
-            self._loans.collect()
-            if self._loans.count < self._spec.views:
-                self._loans.lend(slot, root)
+            if loans.ended:
+                loans.collect()
+            if loans.count < self._views:
+                loans.lend(slot, root)
             else:
                 root = root.copy()
-                root.flags.writeable = False
+                root.setflags(write=False)
             view = root.data
-            parts = tuple([view[at : at + size] for at, size in zip(places[2::2], places[3::2], strict=True)])
-        self._hold(self._loans.slots)
+            if len(places) == 4:  # nearly always
+                parts = (view[places[2] : places[2] + places[3]],)
+            else:
+                parts = tuple(
+                    [view[at : at + size] for at, size in zip(places[2::2], places[3::2], strict=True)]
+                )
+        if self._held != loans.slots:
+            self._hold(loans.slots)
         return Delivery(header, data, parts, 1, number)

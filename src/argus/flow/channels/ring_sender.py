@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -52,7 +52,9 @@ class RingSender(Sender):
         self._loans = Loans()
         self._unsent: dict[int, int] = {}
         """Bytes of the array in each slot that was lent and not sent."""
-        self._last_lent: tuple[Any, Any, int] = (None, None, 0)
+        self._last_shape: Any = None
+        self._last_dtype: Any = None
+        self._last_length = 0
         self._base = address(self._slots[0].bytes)
         self._closed = False
         self._number, self._newest = divmod(memory.words[NEWEST], 256)
@@ -72,7 +74,7 @@ class RingSender(Sender):
             MessageTooBig: it does not fit a slot.
         """
         parts: tuple[bytes | memoryview, ...] = (packed.header, *packed.buffers)
-        mine = self._filled_in_place(packed) if self._unsent else None
+        mine = self._filled_in_place(packed.buffers) if self._unsent else None
         slot, skip, place = mine or (-1, -1, 0)
         table = plan(parts, skip, place)
         if table[0] > self._size and mine is not None:  # what goes with it does not fit beside it
@@ -85,7 +87,8 @@ class RingSender(Sender):
                 "send less at once, or give the ring larger slots"
             )
         if slot < 0:
-            self._loans.collect()
+            if self._loans.ended:
+                self._collect()
             slot = self._choose()
         self._slots[slot].write(parts, table, skip)
         if mine is not None:
@@ -100,11 +103,13 @@ class RingSender(Sender):
         One that is dropped, not sent, is given back. One that does not fit, or is asked for while
         `MOST_LOANS` others live, is an ordinary array, which `send` copies.
         """
-        if (shape, dtype) != self._last_lent[:2]:
+        if dtype is not self._last_dtype or shape != self._last_shape:
             kind = np.dtype(dtype)
-            self._last_lent = shape, dtype, 0 if kind.hasobject else kind.itemsize * math.prod(shape)
-        length = self._last_lent[2]
-        self._collect()
+            self._last_shape, self._last_dtype = shape, dtype
+            self._last_length = 0 if kind.hasobject else kind.itemsize * math.prod(shape)
+        length = self._last_length
+        if self._loans.ended:
+            self._collect()
         if self._loans.count >= MOST_LOANS or not 0 < length <= self._size - LOAN_AT:
             return np.empty(shape, dtype)
         slot = self._choose()
@@ -122,25 +127,25 @@ class RingSender(Sender):
 
     def _collect(self) -> None:
         """Take back what was lent and dropped."""
-        if self._loans.collect():
-            self._unsent = {
-                slot: size for slot, size in self._unsent.items() if self._loans.slots >> slot & 1
-            }
+        self._loans.collect()
+        if self._unsent:
+            lent = self._loans.slots
+            self._unsent = {slot: size for slot, size in self._unsent.items() if lent >> slot & 1}
 
-    def _filled_in_place(self, packed: Packed) -> tuple[int, int, int] | None:
+    def _filled_in_place(self, buffers: Sequence[memoryview]) -> tuple[int, int, int] | None:
         """Return slot, index among the parts, and place of the first array that lies in a slot we lent."""
-        self._collect()
-        if 16 * (len(packed.buffers) + 2) > LOAN_AT:
+        if 16 * (len(buffers) + 2) > LOAN_AT:
             return None
-        for index, buffer in enumerate(packed.buffers, 1):
+        for index, buffer in enumerate(buffers, 1):
             size = buffer.nbytes
             whose: Any = buffer.obj
-            base = getattr(whose, "base", None)
             for slot, length in self._unsent.items():
+                if size != length:
+                    continue
                 root = self._loans.root(slot)
-                if root is not None and size == length and (whose is root or base is root):
+                if root is not None and (whose is root or getattr(whose, "base", None) is root):
                     return slot, index, LOAN_AT  # the whole array: nearly always
-            if size and self._unsent:
+            if size:
                 slot, place = divmod(address(buffer) - self._base, self._size)
                 length = self._unsent.get(slot, -1)
                 if place >= LOAN_AT and place + size <= LOAN_AT + length:

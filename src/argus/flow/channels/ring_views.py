@@ -7,6 +7,7 @@ end is noticed. Who may overwrite a slot is the ends' business.
 from __future__ import annotations
 
 import mmap
+import struct
 import weakref
 from array import array
 from collections import deque
@@ -24,6 +25,7 @@ LOAN_AT: Final = 16 * PAGE
 """Where an array that is filled in place begins in its slot: headers find room before it."""
 _ALIGN: Final = 64
 _SHORT: Final = 8
+_TWO_PARTS: Final = struct.Struct("=6Q")
 
 
 class _Loan(weakref.ref[Bytes]):
@@ -39,7 +41,8 @@ class Loans:
         self._loans: dict[int, _Loan] = {}
         # Views die wherever the collector finds them, also in the middle of our own work: `append` is the one
         # thing done there.
-        self._ended: deque[weakref.ref[Bytes]] = deque()
+        self.ended: deque[weakref.ref[Bytes]] = deque()
+        """Those that `collect` has not seen: where it is empty, there is nothing to collect."""
         self.slots = 0
         """A bit for each slot that is lent, as `collect` last saw it."""
 
@@ -50,7 +53,7 @@ class Loans:
 
     def lend(self, slot: int, root: Bytes) -> None:
         """Count a slot as lent for as long as its array, or anything made of it, lives."""
-        loan = _Loan(root, self._ended.append)
+        loan = _Loan(root, self.ended.append)
         loan.slot = slot
         self._loans[slot] = loan
         self.slots |= 1 << slot
@@ -64,18 +67,19 @@ class Loans:
         """Make the array of a slot read-only: a later change through it is an error, not a torn picture."""
         root = self.root(slot)
         if root is not None:
-            root.flags.writeable = False
+            root.setflags(write=False)
 
     def collect(self) -> bool:
         """Look which have ended; return whether any has."""
-        if not self._ended:
+        ended = self.ended
+        if not ended:
             return False
-        while self._ended:
-            loan = self._ended.popleft()
-            assert isinstance(loan, _Loan)
-            if self._loans.get(loan.slot) is loan:
-                del self._loans[loan.slot]
-                self.slots &= ~(1 << loan.slot)
+        while ended:
+            loan: Any = ended.popleft()
+            slot = loan.slot
+            if self._loans.get(slot) is loan:
+                del self._loans[slot]
+                self.slots &= ~(1 << slot)
         return True
 
 
@@ -102,7 +106,10 @@ class Slot:
                 place = table[at]
                 view[place : place + table[at + 1]] = part
             at += 2
-        self.words[:at] = array("Q", table)
+        if at == 6:
+            _TWO_PARTS.pack_into(view, 0, *table)
+        else:
+            self.words[:at] = array("Q", table)
 
     def read(self) -> tuple[bytes, Bytes, list[int]]:
         """Return the first part, an array of the whole message, and place and length of each part in turn."""
