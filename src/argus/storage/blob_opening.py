@@ -96,7 +96,7 @@ def _gcs(root: str) -> Blobs:
     )
     refused = (retry.HttpError, retry.ChecksumError, retry.NonRetryableError, ValueError)
     broken = (OSError, auth.GoogleAuthError, aiohttp.ClientError, requests.RequestException)
-    return BucketBlobs(files, root, f"gs://{root}", errors=(*broken, *refused))
+    return BucketBlobs(files, root, f"gs://{root}", errors=(*broken, *refused), framed=True)
 
 
 def _loaded(scheme: str, extra: str, *modules: str) -> list[Any]:
