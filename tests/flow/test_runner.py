@@ -8,16 +8,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 import pytest
+from structlog.testing import capture_logs
 
 from argus import ConsumerNode, FusionNode, ProducerNode, QoS, SinkNode
 from argus.flow.channels.memory import MemoryChannel
 from argus.flow.channels.protocol import ChannelDown, Delivery, LinkCounts, ReliableReceiver
-from argus.flow.codec import decode
+from argus.flow.channels.ring import Ring, RingLink, RingReceiver, RingSender
+from argus.flow.codec import Encoder, decode
 from argus.flow.inlets import Inlet, Inlets
 from argus.flow.node import Node
 from argus.flow.outlet import Outlet
 from argus.flow.runner import Runner
-from tests.flow.channels.contract import put
+from argus.flow.wire import Packed
+from tests.flow.channels.contract import message, put
 from tests.sources.settling import comes_true
 
 IN, OUT = "a->b", "b->c"
@@ -75,6 +78,34 @@ class Bench:
             end.accept(delivery)
         self.last: Delivery = found[-1][1]
         return [value for value, _ in found]
+
+
+def test_a_message_that_cannot_be_read_is_refused_and_said_and_the_rest_flows() -> None:
+    ring = Ring.create([RingLink(IN)])
+    sender, receiver = RingSender(ring.spec), RingReceiver(ring.spec, IN)
+    seen: list[Any] = []
+
+    class Last(SinkNode):
+        def loop(self, data: Any) -> None:
+            seen.append(data)
+
+    node = Last()
+    node.name = "b"
+    runner = Runner(node, [Inlet(receiver, "a", IN)], {})
+    runner.setup()
+    thread = threading.Thread(target=runner.run)
+    with capture_logs() as said:
+        thread.start()
+        sender.send(Packed(b"\xc1 no header", ()), message(0), lambda: False)
+        assert comes_true(lambda: runner.meters.failed == 1)
+        sender.send(Encoder().encode(message(1), 1), message(1), lambda: False)
+        assert comes_true(lambda: seen == [1])
+    runner.stop()
+    thread.join(5)
+    sender.close()
+    ring.close()
+    assert [(line["event"], line["message"]) for line in said] == [("node.loop_failed", "")]
+    assert "MessageDamaged" in said[0]["error"]
 
 
 class Double(ConsumerNode):

@@ -3,6 +3,6 @@
 `system` is where a user begins; `docs/explanation/flow.md` says how the parts go together.
 """
 
-from argus.core.structlog_alone import load_structlog
+from argus.core.late_logging import keep_rich_out
 
-load_structlog()
+keep_rich_out()

@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-import structlog
-
+from argus.core.late_logging import LateLogger
+from argus.flow.channels.protocol import Delivery
 from argus.flow.gathering import Part
 from argus.flow.meters import Meters
+from argus.flow.wire import MessageDamaged
 
 _AGAIN_S: Final = 10.0
 _REMEMBERED: Final = 100
@@ -18,7 +19,7 @@ _REMEMBERED: Final = 100
 class Refusals:
     """Those of one node; used by one thread."""
 
-    def __init__(self, log: structlog.stdlib.BoundLogger, meters: Meters) -> None:
+    def __init__(self, log: LateLogger, meters: Meters) -> None:
         """Begin with none."""
         self._log, self._meters = log, meters
         self._said: dict[str, float] = {}
@@ -41,6 +42,12 @@ class Refusals:
             if len(self._said) > _REMEMBERED:
                 self._said.clear()
             self._said[said] = now_s
-            id_ = parts[0][1].header.id
-            self._log.error("node.loop_failed", message=id_, error=said, exc_info=error)
+            self._log.error("node.loop_failed", message=_id(parts[0][1]), error=said, exc_info=error)
         return [part for part in parts if part[0].receiver.refuse(part[1], reason)]
+
+
+def _id(delivery: Delivery) -> str:
+    try:
+        return delivery.header.id
+    except MessageDamaged:
+        return ""

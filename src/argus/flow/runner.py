@@ -11,10 +11,9 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-import structlog
-
+from argus.core.late_logging import LateLogger
 from argus.flow.calling import Caller, Guard
 from argus.flow.channels.protocol import ChannelClosed, Delivery
 from argus.flow.codec import decode
@@ -90,10 +89,10 @@ class Runner:
         self._received_ns = 0
         self._next_s = 0.0
         self._caller = Caller(guard)
-        self._log = structlog.get_logger().bind(node=source or node.name)
+        self._log = LateLogger(node=source or node.name)
         self._gathering = Gathering(node, [inlet.input for inlet in inlets])
         self._refusals = Refusals(self._log, self.meters)
-        node.log = self._log
+        node.log = cast("Any", self._log)
         node.host = self
 
     @property
@@ -245,10 +244,12 @@ class Runner:
 
     def _look(self, inlet: Inlet, delivery: Delivery) -> None:
         try:
-            _, value = decode(delivery.data, delivery.buffers)
+            header, value = decode(delivery.data, delivery.buffers)
         except MessageDamaged as error:
             self._refusals.refuse([(inlet, delivery)], f"MessageDamaged: {error}")
             return
+        if delivery.read is None:
+            delivery.read = header
         for parts, message, whole in self._gathering.add(inlet, delivery, value):
             self._take(parts, message, whole)
 

@@ -11,16 +11,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from argus.core.errors import ArgusError
-from argus.flow.channels.freshness import Freshness
 from argus.flow.channels.log import Log
-from argus.flow.channels.log_receiver import LogReceiver
-from argus.flow.channels.log_sender import LogSender
-from argus.flow.channels.log_spec import LogSpec
-from argus.flow.channels.protocol import Channel, LinkCounts, Receiver, Sender
+from argus.flow.channels.protocol import Channel, LinkCounts
 from argus.flow.channels.redis_spec import RedisSpec
-from argus.flow.channels.ring import Ring, RingLink, RingReceiver, RingSender, RingSpec
+from argus.flow.channels.ring import Ring, RingLink
 from argus.flow.channels.tcp import TcpChannel
-from argus.flow.channels.tcp_spec import TcpSpec
 from argus.flow.graph import Graph, LinkSpec, NodeSpec
 from argus.flow.home import dead_of, made, state_of
 from argus.flow.placement import Placement
@@ -223,51 +218,3 @@ class Wiring:
             if link.target in self._placement.here:
                 self._receivers.setdefault((link.target, link.id), []).append(spec)
                 self._inherited.setdefault(link.target, []).extend(channel.fds)
-
-
-def open_sender(spec: EndSpec) -> Sender:
-    """Return the sending end of a channel."""
-    if isinstance(spec, RingSpec):
-        return RingSender(spec)
-    if isinstance(spec, LogSpec):
-        return LogSender(spec)
-    if isinstance(spec, TcpSpec):
-        from argus.flow.channels.tcp_sender import TcpSender
-
-        return TcpSender(spec)
-    from argus.flow.channels.redis_sender import RedisSender
-
-    return RedisSender(spec)
-
-
-def open_receivers(inlet: InletPlan, replica: int, last_end: str = "") -> list[Receiver]:
-    """Return the receiving ends of a link's channels for a replica.
-
-    Args:
-        inlet: The link.
-        replica: Which of the consumer's replicas it is.
-        last_end: How the process before it ended, where that is known.
-    """
-    # One memory for all of them: what is newer may have come by another channel.
-    freshness = Freshness(inlet.qos) if isinstance(inlet.qos, Realtime) else None
-    return [_open_receiver(spec, inlet.link, replica, freshness, last_end) for spec in inlet.channels]
-
-
-def _open_receiver(
-    spec: EndSpec, link: str, replica: int, freshness: Freshness | None, last_end: str
-) -> Receiver:
-    if isinstance(spec, RingSpec):
-        return RingReceiver(spec, link, replica, freshness=freshness)
-    if isinstance(spec, LogSpec):
-        return LogReceiver(spec, replica, last_end)
-    if isinstance(spec, TcpSpec) and spec.several:
-        from argus.flow.channels.tcp_several import TcpSeveral
-
-        return TcpSeveral(spec, link, replica, freshness=freshness)
-    if isinstance(spec, TcpSpec):
-        from argus.flow.channels.tcp_receiver import TcpReceiver
-
-        return TcpReceiver(spec, link, replica, freshness=freshness)
-    from argus.flow.channels.redis_receiver import RedisReceiver
-
-    return RedisReceiver(spec, replica, last_end)

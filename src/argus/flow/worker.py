@@ -12,20 +12,19 @@ import sys
 from typing import Any
 
 import msgspec
-import structlog
 
-from argus.core.logging import configure_logging
+from argus.core.late_logging import LateLogger, when_loaded
 from argus.flow.changes import Changes, shown
 from argus.flow.channels.protocol import Delivery
 from argus.flow.inlets import Inlet
 from argus.flow.loading import NodeBroken, make_node, where_of
 from argus.flow.node import Node, ProducerNode
+from argus.flow.opening import open_receivers, open_sender
 from argus.flow.ordering import Ordering
 from argus.flow.outlet import Outlet
 from argus.flow.plan import PLAN, InletPlan, Page, Plan
 from argus.flow.qos import Durable
 from argus.flow.runner import Runner
-from argus.flow.transport import open_receivers, open_sender
 from argus.processes.line import Line
 
 
@@ -81,16 +80,22 @@ def figures(runner: Runner, node: Node) -> dict[str, Any]:
     }
 
 
+def _configure_logging() -> None:
+    from argus.core.logging import configure_logging
+
+    configure_logging("info")
+
+
 def main() -> int:
     """Run the node that the plan names; return the exit code."""
-    configure_logging("info")
+    when_loaded(_configure_logging)
     line = Line.from_environment()
     if line is None or PLAN not in os.environ:
         print("this is a part of `argus flow run`: start a system with that", file=sys.stderr)
         return 2
     plan = read_plan(int(os.environ[PLAN]))
     page = Page(plan.page)
-    log = structlog.get_logger().bind(node=plan.source)
+    log = LateLogger(node=plan.source)
     try:
         node = make_node(plan.node, plan.folder)
         node.replica = plan.replica

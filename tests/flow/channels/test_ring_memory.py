@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -11,12 +12,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from argus.core.errors import SpecError, UnknownName
 from argus.flow.channels.protocol import Delivery, MessageTooBig
 from argus.flow.channels.ring import Ring, RingLink, RingNotHere, RingReceiver, RingSender, RingSpec
 from argus.flow.codec import Encoder, decode
 from argus.flow.qos import QoS
+from argus.flow.wire import MessageDamaged, Packed
 from tests.flow.channels.contract import message, take, value_of
 from tests.sources.settling import comes_true, descriptors_and_threads
 
@@ -61,6 +64,12 @@ def ends() -> Iterator[Ends]:
     made = Ends()
     yield made
     made.close()
+
+
+def waits_for_nothing(ends: Ends) -> bool:
+    poll = select.poll()
+    poll.register(ends.receivers[0], select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def picture(number: int, size: int = 10_000) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -300,6 +309,94 @@ def test_a_sender_that_fails_in_the_middle_of_a_message_has_sent_nothing(ends: E
         ends.sender.send(broken, header, lambda: False)
     assert (ends.get() == 1).all()
     assert ends.ring.counts()["a->b"].sent == 1
+
+
+HURRY = "argus.flow.channels.ring_receiver._HURRY_NS"
+
+
+@pytest.mark.parametrize("hurry_ns", [0, 1_000_000_000_000])
+def test_who_has_all_sleeps_until_the_next_message(
+    ends: Ends, hurry_ns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HURRY, hurry_ns)
+    for number in range(3):
+        ends.send(picture(number))
+        assert waits_for_nothing(ends)
+        assert (ends.get() == number).all()
+        assert ends.receivers[0].receive() is None
+        assert not waits_for_nothing(ends)
+
+
+def test_who_has_all_and_is_not_in_a_hurry_sleeps_without_looking_for_nothing(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HURRY, 0)
+    receiver = ends.receivers[0]
+    for number in range(3):
+        ends.send(picture(number))
+        assert (ends.get() == number).all()
+        assert not waits_for_nothing(ends)
+    ends.send(picture(3))
+    delivery = take(receiver)
+    ends.send(picture(4))
+    receiver.accept(delivery)
+    assert waits_for_nothing(ends)
+    assert (ends.get() == 4).all()
+
+
+def test_who_is_in_a_hurry_looks_for_the_next_before_it_sleeps(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HURRY, 1_000_000_000_000)
+    receiver = ends.receivers[0]
+
+    class Words:
+        """Shows a message from the hundredth look on."""
+
+        looks = 0
+
+        def __getitem__(self, at: int) -> int:
+            Words.looks += 1
+            if Words.looks == 100:
+                ends.send(picture(3))
+            return real[at]
+
+    for number in range(3):
+        ends.send(picture(number))
+        assert (ends.get() == number).all()
+    assert waits_for_nothing(ends)
+    real, memory = receiver._memory.words, receiver._memory
+    memory.words = Words()  # type: ignore[assignment]
+    try:
+        delivery = receiver.receive()
+    finally:
+        memory.words = real
+    assert delivery is not None
+    assert (value_of(delivery) == 3).all()
+    assert Words.looks > 100
+
+
+def test_a_message_that_cannot_be_read_says_so_when_it_is(ends: Ends) -> None:
+    ends.sender.send(Packed(b"\xc1 no header", (memoryview(b"body"),)), message(0), lambda: False)
+    delivery = take(ends.receivers[0])
+    with pytest.raises(MessageDamaged):
+        delivery.header.age_s()
+    assert not ends.receivers[0].refuse(delivery, "damaged")
+    ends.send("next")
+    assert ends.get() == "next"
+    assert ends.ring.counts()["a->b"].dropped == {"failed": 1}
+
+
+def test_where_its_header_decides_a_message_that_cannot_be_read_has_failed() -> None:
+    ends = Ends(RingLink("a->b", QoS.REALTIME(ordered=True)))
+    with capture_logs() as said:
+        ends.sender.send(Packed(b"\xc1 no header", ()), message(0), lambda: False)
+        assert ends.receivers[0].receive() is None
+    assert [line["event"] for line in said] == ["flow.message_damaged"]
+    ends.send("next")
+    assert ends.get() == "next"
+    assert ends.ring.counts()["a->b"].dropped == {"failed": 1}
+    ends.close()
 
 
 def test_a_receiver_that_was_forgotten_has_no_say_any_more(ends: Ends) -> None:

@@ -61,9 +61,9 @@ def _ring_sender(address: str, lent: bool) -> Sending:
     packed = encoder.encode(header, own)
 
     def send(number: int) -> None:
-        picture = (sender.loan(SHAPE, np.uint8) if lent else own).data.cast("B")
-        picture[:8].cast("Q")[0] = number
-        sender.send(Packed(packed.header, (picture,)), header, lambda: False)
+        ready = Packed(packed.header, (sender.loan(SHAPE, np.uint8).data.cast("B"),)) if lent else packed
+        ready.buffers[0][:8].cast("Q")[0] = number
+        sender.send(ready, header, lambda: False)
 
     return Sending(send)
 
@@ -94,26 +94,31 @@ def _header(index: int) -> Header:
 
 
 def _ring_taker(address: str, reader: int, decoded: bool) -> Take:
-    """Take and accept, keeping the last picture until the next is there; `decoded` as a node has it."""
+    """Take, and keep each until the next is there: a view as the ring gives it, or `decoded` for a node.
+
+    It is accepted before the next is waited for, as a node does when its `loop` has returned.
+    """
     spec = msgspec.json.decode(address, type=RingSpec)
     receiver = RingReceiver(spec, spec.links[reader].link)
     poll = select.poll()
     poll.register(receiver, select.POLLIN)
     kept: Any = None
+    looked_at: Any = None
 
     def take(within_s: float) -> int | None:
-        nonlocal kept
+        nonlocal kept, looked_at
+        if looked_at is not None:
+            receiver.accept(looked_at)
         poll.poll(1000 * within_s)
-        delivery = receiver.receive()
+        looked_at = delivery = receiver.receive()
         if delivery is None:
             return None
         if decoded:
             kept = decode(delivery.data, delivery.buffers)[1]
             number = int(_head(kept)[0])
         else:
-            kept = np.frombuffer(delivery.buffers[0], np.uint8)
-            number = delivery.buffers[0][:8].cast("Q")[0]
-        receiver.accept(delivery)
+            kept = delivery.buffers[0]
+            number = kept[:8].cast("Q")[0]
         return number
 
     return take

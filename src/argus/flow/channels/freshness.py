@@ -20,6 +20,8 @@ class Freshness:
     def __init__(self, qos: Realtime) -> None:
         """Begin with nothing let through."""
         self._qos = qos
+        self.looks = qos.ordered or qos.max_age is not None
+        """Whether there is anything to ask: where not, a header need not be read for it."""
         self._newest: dict[str, tuple[int, int]] = {}
 
     def fault(self, header: Header) -> Reason | None:

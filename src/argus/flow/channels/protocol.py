@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from argus.core.errors import ArgusError
+from argus.flow.codec import peek
 from argus.flow.message import Header
 from argus.flow.wire import Packed
 
@@ -60,11 +61,11 @@ class LinkCounts(msgspec.Struct, kw_only=True):
         )
 
 
-class Delivery(msgspec.Struct, frozen=True, eq=False):
+class Delivery(msgspec.Struct, eq=False):
     """A message that a receiving end hands out; `accept` or `refuse` must follow, before its bytes may go."""
 
-    header: Header
-    """What is said of it."""
+    read: Header | None
+    """What is said of it, as far as that was read already; see `header`."""
     data: bytes | memoryview
     """Its header as it lies, for `codec.decode`."""
     buffers: tuple[memoryview, ...]
@@ -73,6 +74,17 @@ class Delivery(msgspec.Struct, frozen=True, eq=False):
     """Which try this is, first 1."""
     handle: Any = None
     """The transport's own."""
+
+    @property
+    def header(self) -> Header:
+        """What is said of it.
+
+        Raises:
+            MessageDamaged: the bytes are no message.
+        """
+        if self.read is None:
+            self.read = peek(self.data)
+        return self.read
 
     @property
     def size(self) -> int:

@@ -5,7 +5,7 @@ What the memory is, and in which order its words are seen, is `ring_memory`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple, Protocol
 
 from argus.flow.channels.protocol import Reason
@@ -38,10 +38,8 @@ class Words(Protocol):
     """Memory that several processes share, as words of 8 bytes."""
 
     words: memoryview
-
-    def order(self) -> None:
-        """Return when what was read and written before is so for all."""
-        ...
+    order: Callable[[], object]
+    """Returns when what was read and written before is so for all."""
 
 
 class Cell:

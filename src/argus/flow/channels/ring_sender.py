@@ -49,7 +49,7 @@ class RingSender(Sender):
         self._memory = memory = RingMemory(spec, 1, writes=True)
         size = self._size = spec.slot_bytes
         self._slots = [Slot(memory.slots, at * size, size) for at in range(spec.slots)]
-        self._loans = Loans()
+        self._loans = Loans(spec.slots)
         self._unsent: dict[int, int] = {}
         """Bytes of the array in each slot that was lent and not sent."""
         self._last_shape: Any = None

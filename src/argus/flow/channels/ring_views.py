@@ -7,9 +7,7 @@ end is noticed. Who may overwrite a slot is the ends' business.
 from __future__ import annotations
 
 import mmap
-import struct
 import weakref
-from array import array
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
@@ -25,7 +23,6 @@ LOAN_AT: Final = 16 * PAGE
 """Where an array that is filled in place begins in its slot: headers find room before it."""
 _ALIGN: Final = 64
 _SHORT: Final = 8
-_TWO_PARTS: Final = struct.Struct("=6Q")
 
 
 class _Loan(weakref.ref[Bytes]):
@@ -36,31 +33,29 @@ class _Loan(weakref.ref[Bytes]):
 class Loans:
     """The slots that are lent; they may end in any thread, what is asked and told here comes from one."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._loans: dict[int, _Loan] = {}
+    def __init__(self, slots: int) -> None:
+        """Begin with none of so many."""
+        self._loans: list[_Loan | None] = [None] * slots
         # Views die wherever the collector finds them, also in the middle of our own work: `append` is the one
         # thing done there.
         self.ended: deque[weakref.ref[Bytes]] = deque()
         """Those that `collect` has not seen: where it is empty, there is nothing to collect."""
         self.slots = 0
         """A bit for each slot that is lent, as `collect` last saw it."""
-
-    @property
-    def count(self) -> int:
+        self.count = 0
         """How many are lent, as `collect` last saw it."""
-        return len(self._loans)
 
     def lend(self, slot: int, root: Bytes) -> None:
-        """Count a slot as lent for as long as its array, or anything made of it, lives."""
+        """Count a slot that is not lent as lent for as long as its array, or anything made of it, lives."""
         loan = _Loan(root, self.ended.append)
         loan.slot = slot
         self._loans[slot] = loan
         self.slots |= 1 << slot
+        self.count += 1
 
     def root(self, slot: int) -> Bytes | None:
         """Return the array of a slot, if it still lives."""
-        loan = self._loans.get(slot)
+        loan = self._loans[slot]
         return None if loan is None else loan()
 
     def freeze(self, slot: int) -> None:
@@ -77,9 +72,10 @@ class Loans:
         while ended:
             loan: Any = ended.popleft()
             slot = loan.slot
-            if self._loans.get(slot) is loan:
-                del self._loans[slot]
+            if self._loans[slot] is loan:
+                self._loans[slot] = None
                 self.slots &= ~(1 << slot)
+                self.count -= 1
         return True
 
 
@@ -99,26 +95,23 @@ class Slot:
 
     def write(self, parts: Sequence[bytes | memoryview], table: list[int], skip: int) -> None:
         """Lay parts at their places, all but the one with index `skip` (-1: all)."""
-        view = self.view
+        view, words = self.view, self.words
+        for index, word in enumerate(table):
+            words[index] = word
         at = 2
         for part in parts:
             if at != 2 + 2 * skip:
                 place = table[at]
                 view[place : place + table[at + 1]] = part
             at += 2
-        if at == 6:
-            _TWO_PARTS.pack_into(view, 0, *table)
-        else:
-            self.words[:at] = array("Q", table)
 
-    def read(self) -> tuple[bytes, Bytes, list[int]]:
-        """Return the first part, an array of the whole message, and place and length of each part in turn."""
+    def read(self) -> tuple[Bytes, list[int]]:
+        """Return an array of the whole message, and place and length of each part in turn."""
         table = self.words[:_SHORT].tolist()
         more = 2 + 2 * table[1]
         if more > _SHORT:
             table = self.words[:more].tolist()
-        place = table[2]
-        return self.view[place : place + table[3]].tobytes(), self.bytes[: table[0]], table[2:more]
+        return self.bytes[: table[0]], table[2:more]
 
 
 def plan(parts: Sequence[bytes | memoryview], skip: int = -1, lain: int = 0) -> list[int]:
@@ -129,10 +122,13 @@ def plan(parts: Sequence[bytes | memoryview], skip: int = -1, lain: int = 0) -> 
         skip: Index of the part that lies in the slot already, or -1.
         lain: Where that one lies; the others go before it as far as there is room, then behind it.
     """
+    if len(parts) == 2:  # nearly always
+        header, size = len(parts[0]), len(parts[1])
+        if skip < 0:
+            lain = _ALIGN + header + _ALIGN - 1 & -_ALIGN
+        if skip != 0 and _ALIGN + header <= lain:
+            return [lain + size, 2, _ALIGN, header, lain, size]
     at = 16 + 16 * len(parts)
-    if skip == 1 and len(parts) == 2 and at + _ALIGN + len(parts[0]) <= lain:  # nearly always
-        size = len(parts[1])
-        return [lain + size, 2, -(-at // _ALIGN) * _ALIGN, len(parts[0]), lain, size]
     end = 0
     table = [0, len(parts)]
     for index, part in enumerate(parts):
