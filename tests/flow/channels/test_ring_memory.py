@@ -411,8 +411,9 @@ def test_a_receiver_that_was_forgotten_has_no_say_any_more(ends: Ends) -> None:
 
 def test_a_closed_receiver_gives_nothing_and_its_last_message_has_failed(ends: Ends) -> None:
     ends.send(1)
-    take(ends.receivers[0])
+    delivery = take(ends.receivers[0])
     ends.receivers[0].close()
+    ends.receivers[0].accept(delivery)
     assert ends.receivers[0].receive() is None
     assert ends.ring.counts()["a->b"].dropped == {"failed": 1}
 

@@ -105,9 +105,10 @@ class RingReceiver(FreshReceiver):
 
     def accept(self, delivery: Delivery) -> None:
         """Count it as delivered; views of it live on."""
-        if delivery.handle in self._out:
-            self._out.remove(delivery.handle)
-            self._cell.count("delivered")
+        if delivery.handle not in self._out:
+            return
+        self._out.remove(delivery.handle)
+        self._cell.count("delivered")
         now_ns = time.monotonic_ns()
         self._hurried = now_ns - self._accepted_ns < _HURRY_NS
         self._accepted_ns = now_ns
