@@ -311,43 +311,32 @@ def test_a_sender_that_fails_in_the_middle_of_a_message_has_sent_nothing(ends: E
     assert ends.ring.counts()["a->b"].sent == 1
 
 
-HURRY = "argus.flow.channels.ring_receiver._HURRY_NS"
-
-
-@pytest.mark.parametrize("hurry_ns", [0, 1_000_000_000_000])
-def test_who_has_all_sleeps_until_the_next_message(
-    ends: Ends, hurry_ns: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(HURRY, hurry_ns)
+def test_who_has_all_sleeps_until_the_next_message(ends: Ends) -> None:
+    receiver = ends.receivers[0]
+    assert receiver.receive() is None
     for number in range(3):
         ends.send(picture(number))
         assert waits_for_nothing(ends)
-        assert (ends.get() == number).all()
-        assert ends.receivers[0].receive() is None
+        delivery = take(receiver)
+        assert (value_of(delivery) == number).all()
+        receiver.accept(delivery)
         assert not waits_for_nothing(ends)
 
 
-def test_who_has_all_and_is_not_in_a_hurry_sleeps_without_looking_for_nothing(
-    ends: Ends, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(HURRY, 0)
+def test_what_came_while_a_message_was_looked_at_is_not_slept_through(ends: Ends) -> None:
     receiver = ends.receivers[0]
-    for number in range(3):
+    for number in range(0, 6, 2):
         ends.send(picture(number))
-        assert (ends.get() == number).all()
-        assert not waits_for_nothing(ends)
-    ends.send(picture(3))
-    delivery = take(receiver)
-    ends.send(picture(4))
-    receiver.accept(delivery)
-    assert waits_for_nothing(ends)
-    assert (ends.get() == 4).all()
+        delivery = take(receiver)
+        ends.send(picture(number + 1))
+        receiver.accept(delivery)
+        assert waits_for_nothing(ends)
+        assert (ends.get() == number + 1).all()
+    assert receiver.receive() is None
+    assert not waits_for_nothing(ends)
 
 
-def test_who_is_in_a_hurry_looks_for_the_next_before_it_sleeps(
-    ends: Ends, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(HURRY, 1_000_000_000_000)
+def test_who_was_behind_looks_for_the_next_before_it_sleeps(ends: Ends) -> None:
     receiver = ends.receivers[0]
 
     class Words:
@@ -361,19 +350,24 @@ def test_who_is_in_a_hurry_looks_for_the_next_before_it_sleeps(
                 ends.send(picture(3))
             return real[at]
 
-    for number in range(3):
-        ends.send(picture(number))
-        assert (ends.get() == number).all()
+    ends.send(picture(1))
+    delivery = take(receiver)
+    ends.send(picture(2))
+    receiver.accept(delivery)
+    assert (ends.get() == 2).all()
     assert waits_for_nothing(ends)
     real, memory = receiver._memory.words, receiver._memory
     memory.words = Words()  # type: ignore[assignment]
     try:
-        delivery = receiver.receive()
+        found = receiver.receive()
     finally:
         memory.words = real
-    assert delivery is not None
-    assert (value_of(delivery) == 3).all()
+    assert found is not None
+    assert (value_of(found) == 3).all()
     assert Words.looks > 100
+    receiver.accept(found)
+    assert receiver.receive() is None
+    assert not waits_for_nothing(ends)
 
 
 def test_a_message_that_cannot_be_read_says_so_when_it_is(ends: Ends) -> None:

@@ -12,7 +12,6 @@ alone from its sisters, not the next.
 from __future__ import annotations
 
 import os
-import time
 
 from argus.flow.channels.freshness import Freshness
 from argus.flow.channels.protocol import Delivery, FreshReceiver
@@ -25,10 +24,9 @@ from argus.flow.wire import MessageDamaged
 
 _LOOKS = 100
 """How often in a row the newest may have gone while it was reached for: then the others get a turn."""
-_HURRY_NS = 100_000
-"""Between two messages at most: then the next is looked for a while before it is slept for."""
 _GLANCES = 200
-"""How often it is, some 20 µs in all: being woken takes longer, on a virtual machine five times so."""
+"""How often who was behind looks for the next before it sleeps, some 20 µs in all: being woken takes longer, on a
+virtual machine five times so."""
 
 
 class RingReceiver(FreshReceiver):
@@ -75,7 +73,7 @@ class RingReceiver(FreshReceiver):
         self._awake = False
         """Whether a message has come since it last fell asleep: then its wake-up is still to be had."""
         self._hurried = False
-        self._accepted_ns = 0
+        """Whether a newer one was there when the last was accepted: then another may follow soon."""
         self._closed = False
         os.eventfd_write(self._event, 1)
 
@@ -97,10 +95,11 @@ class RingReceiver(FreshReceiver):
                 return found
         if self._held != self._loans.slots:
             self._hold(self._loans.slots)
-        if self._awake and self._hurried:
+        if self._hurried:
             for _ in range(_GLANCES):
                 if words[NEWEST] >> 8 > seen:
                     return self._look()
+            self._hurried = False
         return self._look() if self._sleep() else None
 
     def accept(self, delivery: Delivery) -> None:
@@ -109,12 +108,14 @@ class RingReceiver(FreshReceiver):
             return
         self._out.remove(delivery.handle)
         self._cell.count("delivered")
-        now_ns = time.monotonic_ns()
-        self._hurried = now_ns - self._accepted_ns < _HURRY_NS
-        self._accepted_ns = now_ns
-        has_all = self._memory.words[NEWEST] >> 8 <= self._seen
-        # Who has all will wait for the next: said now, that spares it a look for nothing.
-        if self._awake and not self._hurried and has_all and self._sleep():
+        # Done here rather than when the next is there: it costs that no time.
+        if self._loans.ended:
+            self._loans.collect()
+        if self._held != self._loans.slots:
+            self._hold(self._loans.slots)
+        if self._memory.words[NEWEST] >> 8 > self._seen:
+            self._hurried = True
+        elif self._awake and not self._hurried and self._sleep():  # spares it a look for nothing
             os.eventfd_write(self._event, 1)
 
     def refuse(self, delivery: Delivery, reason: str) -> bool:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -31,7 +30,7 @@ from argus.flow.wire import Packed
 MOST_LOANS: Final = 4
 """Arrays that a sender may have lent out at once; further ones are ordinary arrays, and copied when sent."""
 _TURN: Final = 3
-"""Slots that take turns when nobody holds any: fewer stay warmer, more give readers longer."""
+"""Slots that take turns while nobody holds any: fewer stay warmer, more give readers longer."""
 
 
 class RingSender(Sender):
@@ -59,7 +58,8 @@ class RingSender(Sender):
         self._closed = False
         self._number, self._newest = divmod(memory.words[NEWEST], 256)
         used = [at for at in range(spec.slots) if memory.generations[at]]
-        self._turn = deque(range(max([_TURN - 1, *used]) + 1))
+        self._used = max([_TURN - 1, *used]) + 1
+        self._last = -1
         self._held = 0
         self._events = spec.events
         self._told = [0] * spec.readers
@@ -172,16 +172,16 @@ class RingSender(Sender):
             generations[slot] = generation
 
     def _next(self, busy: int) -> int:
-        """Return the free slot that was written to the longest ago, or a new one, or -1."""
-        turn = self._turn
-        for slot in turn:
+        """Return the next free slot, in turn, or a new one, or -1."""
+        slot, used = self._last, self._used
+        for _ in range(used):
+            slot = slot + 1 if slot + 1 < used else 0
             if not busy >> slot & 1:
-                turn.remove(slot)
-                turn.append(slot)
+                self._last = slot
                 return slot
-        if len(turn) < self._spec.slots:
-            turn.append(len(turn))
-            return len(turn) - 1
+        if used < self._spec.slots:
+            self._used, self._last = used + 1, used
+            return used
         return -1
 
     def _holds(self) -> int:
