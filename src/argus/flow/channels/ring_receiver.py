@@ -25,8 +25,8 @@ from argus.flow.wire import MessageDamaged
 _LOOKS = 100
 """How often in a row the newest may have gone while it was reached for: then the others get a turn."""
 _GLANCES = 200
-"""How often who was behind looks for the next before it sleeps, some 20 µs in all: being woken takes longer, on a
-virtual machine five times so."""
+"""How often who was behind looks for the next before it sleeps, some 20 µs in all: being woken takes
+longer, on a virtual machine five times so."""
 
 
 class RingReceiver(FreshReceiver):
