@@ -17,7 +17,7 @@ from argus.flow.channels.freshness import Freshness
 from argus.flow.channels.protocol import Delivery, FreshReceiver
 from argus.flow.channels.ring_cell import Cell, Fate
 from argus.flow.channels.ring_memory import NEWEST, RingMemory, RingSpec
-from argus.flow.channels.ring_views import Loans, Slot
+from argus.flow.channels.ring_views import Shown, Slot
 from argus.flow.codec import peek
 from argus.flow.message import Header
 from argus.flow.wire import MessageDamaged
@@ -65,7 +65,7 @@ class RingReceiver(FreshReceiver):
         self._cell.begin_life()
         self._sleeps = self._cell.life << 32
         self._event = spec.events[reader]
-        self._loans = Loans(spec.slots)
+        self._shown = Shown(self._slots)
         self._held = 0
         memory.held[reader] = 0
         self._seen = self._cell.read().last
@@ -85,16 +85,13 @@ class RingReceiver(FreshReceiver):
         """Return the newest message, if this link has not had it and it is fresh."""
         if self._closed:
             return None
-        if self._loans.ended:
-            self._loans.collect()
         words, seen = self._memory.words, self._seen
         if words[NEWEST] >> 8 > seen:
             found = self._look()
             if found is not None:
                 self._awake = True
                 return found
-        if self._held != self._loans.slots:
-            self._hold(self._loans.slots)
+        self._settle()
         if self._hurried:
             for _ in range(_GLANCES):
                 if words[NEWEST] >> 8 > seen:
@@ -109,10 +106,7 @@ class RingReceiver(FreshReceiver):
         self._out.remove(delivery.handle)
         self._cell.count("delivered")
         # Done here rather than when the next is there: it costs that no time.
-        if self._loans.ended:
-            self._loans.collect()
-        if self._held != self._loans.slots:
-            self._hold(self._loans.slots)
+        self._settle()
         if self._memory.words[NEWEST] >> 8 > self._seen:
             self._hurried = True
         elif self._awake and not self._hurried and self._sleep():  # spares it a look for nothing
@@ -132,8 +126,10 @@ class RingReceiver(FreshReceiver):
         self._closed = True
         self._cell.count("failed", len(self._out))
         self._out.clear()
-        if self._loans.collect() and self._cell.ours:
-            self._hold(self._loans.slots)
+        self._shown.settle()
+        if self._cell.ours:
+            self._hold(self._shown.slots)
+        self._shown.close()
         for cell in (self._cell, *self._sisters):
             cell.close()
         self._slots.clear()
@@ -159,20 +155,26 @@ class RingReceiver(FreshReceiver):
             number, slot = newest >> 8, newest & 255
             if number <= self._seen:
                 return None
-            self._hold(self._loans.slots | 1 << slot)
+            self._hold(self._shown.slots | 1 << slot)
             memory.settle()
             if memory.generations[slot] != number:  # it went while we reached for it
-                self._hold(self._loans.slots)
+                self._hold(self._shown.slots)
                 continue
             memory.order()
             if self._sisters and not self._claim(number):
-                self._hold(self._loans.slots)
+                self._hold(self._shown.slots)
                 return None
             delivery = self._take(number, slot)
             if delivery is not None:
                 return delivery
         os.eventfd_write(self._event, 1)
         return None
+
+    def _settle(self) -> None:
+        """Let go of what is shown no more."""
+        self._shown.settle()
+        if self._held != self._shown.slots:
+            self._hold(self._shown.slots)
 
     def _hold(self, slots: int) -> None:
         self._memory.order()
@@ -197,12 +199,14 @@ class RingReceiver(FreshReceiver):
         if not self._sisters:
             self._seen = number
             self._cell.take(number)
-        root, places = self._slots[slot].read()
+        lies = self._slots[slot]
+        table = lies.read()
+        place, length = table[2], table[3]
         header: Header | None = None
         if self._freshness.looks:
             fault: Fate | None = "failed"
             try:
-                header = peek(root.data[places[0] : places[0] + places[1]])
+                header = peek(lies.view[place : place + length])
                 fault = self._freshness.fault(header)
             except MessageDamaged as error:
                 import structlog
@@ -210,23 +214,24 @@ class RingReceiver(FreshReceiver):
                 structlog.get_logger().warning("flow.message_damaged", link=self.link, error=str(error))
             if fault is not None:
                 self._cell.count(fault)
-                self._hold(self._loans.slots)
+                self._hold(self._shown.slots)
                 return None
         self._out.add(number)
-        loans = self._loans
-        if loans.ended:
-            loans.collect()
-        if len(places) == 2 or loans.count >= self._views:  # without buffers it is not worth a slot
-            root = root.copy()
-            root.setflags(write=False)
+        shown, count = self._shown, table[1]
+        if len(shown.all) >= self._views:
+            shown.settle()
+        if count > 1 and len(shown.all) < self._views:
+            view = shown.show(slot)
+        else:  # without buffers it is not worth a slot
+            copy = lies.bytes[: table[0]].copy()
+            copy.setflags(write=False)
+            view = copy.data
+        if self._held != shown.slots:
+            self._hold(shown.slots)
+        data = view[place : place + length]
+        if count == 2:  # nearly always
+            parts: tuple[memoryview, ...] = (view[table[4] : table[4] + table[5]],)
         else:
-            loans.lend(slot, root)
-        view = root.data
-        data = view[places[0] : places[0] + places[1]]
-        if len(places) == 4:  # nearly always
-            parts: tuple[memoryview, ...] = (view[places[2] : places[2] + places[3]],)
-        else:
-            parts = tuple([view[at : at + n] for at, n in zip(places[2::2], places[3::2], strict=True)])
-        if self._held != loans.slots:
-            self._hold(loans.slots)
+            places = zip(table[4 : 2 + 2 * count : 2], table[5 : 2 + 2 * count : 2], strict=True)
+            parts = tuple([view[at : at + size] for at, size in places])
         return Delivery(header, data, parts, 1, number)

@@ -1,7 +1,8 @@
 """Which slots of a ring this process shows to somebody, and how a message lies in one.
 
-A slot is lent as one array; whatever is made of it (memoryviews, arrays, slices) keeps that array, and its
-end is noticed. Who may overwrite a slot is the ends' business.
+Whatever is made of a slot's array (memoryviews, arrays, slices) keeps that array. A receiver asks how many
+references it has; a sender lends an array of its own, whose end is noticed. Who may overwrite a slot is the
+ends' business.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import mmap
 import weakref
 from collections import deque
 from collections.abc import Sequence
+from sys import getrefcount
 from typing import Any, Final
 
 import numpy as np
@@ -79,6 +81,41 @@ class Loans:
         return True
 
 
+class Shown:
+    """The slots that a receiver shows, each for as long as any view of it lives, whoever has it now."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        """Show nothing of these yet; nobody else may keep more of them, or less, from now on."""
+        self._roots = roots = [slot.bytes for slot in slots]
+        self._unseen = [getrefcount(roots[at]) for at in range(len(roots))]
+        """References that each has of itself."""
+        self.all: list[int] = []
+        """Which are shown, as `settle` last saw it."""
+        self.slots = 0
+        """A bit for each of them."""
+
+    def show(self, slot: int) -> memoryview:
+        """Return a view of a slot that is not shown."""
+        self.all.append(slot)
+        self.slots |= 1 << slot
+        return self._roots[slot].data
+
+    def close(self) -> None:
+        """Let go of all of them; views stay."""
+        self._roots.clear()
+
+    def settle(self) -> None:
+        """Look which are shown no more."""
+        roots = self._roots
+        for slot in self.all:
+            if getrefcount(roots[slot]) == self._unseen[slot]:
+                break
+        else:
+            return
+        self.all = [slot for slot in self.all if getrefcount(roots[slot]) != self._unseen[slot]]
+        self.slots = sum([1 << slot for slot in self.all])
+
+
 class Slot:
     """The memory of one slot: a table of where its message's parts are, then the parts.
 
@@ -105,13 +142,10 @@ class Slot:
                 view[place : place + table[at + 1]] = part
             at += 2
 
-    def read(self) -> tuple[Bytes, list[int]]:
-        """Return an array of the whole message, and place and length of each part in turn."""
+    def read(self) -> list[int]:
+        """Return the table; numbers that mean nothing may follow."""
         table = self.words[:_SHORT].tolist()
-        more = 2 + 2 * table[1]
-        if more > _SHORT:
-            table = self.words[:more].tolist()
-        return self.bytes[: table[0]], table[2:more]
+        return table if table[1] <= _SHORT // 2 - 1 else self.words[: 2 + 2 * table[1]].tolist()
 
 
 def plan(parts: Sequence[bytes | memoryview], skip: int = -1, lain: int = 0) -> list[int]:
