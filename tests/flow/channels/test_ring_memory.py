@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -101,6 +102,41 @@ def test_views_of_views_keep_a_message_and_their_end_frees_it(ends: Ends) -> Non
         ends.send(picture(number))
         ends.get()
     assert ends.memory_mb() == before
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda part: part,
+        lambda part: part[10:20],
+        lambda part: part.cast("Q"),
+        memoryview,
+        lambda part: np.frombuffer(part, np.uint8),
+        lambda part: np.frombuffer(part, np.uint8)[::2],
+        lambda part: np.ndarray((100, 100), np.uint8, part).T,
+        lambda part: np.asarray(part).view(np.uint32),
+        lambda part: memoryview(np.asarray(part)),
+        iter,
+        lambda part: [{"deep": (np.asarray(part).reshape(100, 100)[3],)}],
+    ],
+)
+def test_whatever_is_made_of_a_message_keeps_it_and_its_end_frees_it(
+    ends: Ends, made: Callable[[memoryview], Any]
+) -> None:
+    receiver = ends.receivers[0]
+    ends.send(picture(7))
+    delivery = take(receiver)
+    kept, place = made(delivery.buffers[0]), np.asarray(delivery.buffers[0]).ctypes.data
+    receiver.accept(delivery)
+    del delivery
+    for number in range(20):
+        ends.send(picture(number))
+        ends.get()
+    assert receiver._shown.slots != 0
+    assert ctypes.string_at(place, 10_000) == bytes([7]) * 10_000
+    del kept
+    assert receiver.receive() is None
+    assert receiver._shown.slots == 0
 
 
 def test_views_cannot_be_written_to(ends: Ends) -> None:
