@@ -115,7 +115,7 @@ def test_views_of_views_keep_a_message_and_their_end_frees_it(ends: Ends) -> Non
         lambda part: np.frombuffer(part, np.uint8)[::2],
         lambda part: np.ndarray((100, 100), np.uint8, part).T,
         lambda part: np.asarray(part).view(np.uint32),
-        lambda part: memoryview(np.asarray(part)),
+        lambda part: np.asarray(part).data,
         iter,
         lambda part: [{"deep": (np.asarray(part).reshape(100, 100)[3],)}],
     ],
