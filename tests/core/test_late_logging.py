@@ -35,20 +35,28 @@ def test_structlog_comes_without_rich_which_is_there_for_others() -> None:
 def test_another_thread_finds_rich_while_structlog_is_loaded() -> None:
     code = """
 import sys, threading, argus.flow
-class Slow:
+from importlib.machinery import PathFinder
+class Between:
     def find_spec(self, name, path=None, target=None):
-        if name == "structlog.dev":
-            sys.meta_path.remove(self)
+        if name != "structlog.dev":
+            return None
+        spec = PathFinder.find_spec(name, path)
+        load = spec.loader.exec_module
+        def exec_module(module):
             def other():
                 import rich.console
                 print(rich.console.Console)
             thread = threading.Thread(target=other)
             thread.start()
             thread.join(30)
-sys.meta_path.insert(0, Slow())
+            print("joined" if not thread.is_alive() else "stuck")
+            load(module)
+        spec.loader.exec_module = exec_module
+        return spec
+sys.meta_path.insert(0, Between())
 import structlog
 """
-    assert "Console" in ran(code)[0]
+    assert ran(code)[0].split() == ["<class", "'rich.console.Console'>", "joined"]
 
 
 def test_who_loaded_structlog_before_keeps_it_as_it_was() -> None:
