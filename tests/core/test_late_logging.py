@@ -108,3 +108,23 @@ def test_a_logger_has_no_methods_that_python_looks_for() -> None:
     log: Any = LateLogger()
     with pytest.raises(AttributeError):
         log.__getstate_of_something__()
+
+
+def test_what_goes_wrong_is_said_though_no_file_can_be_opened() -> None:
+    code = """
+import os, resource
+from argus.core.late_logging import LateLogger
+log = LateLogger(node="cam")
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+try:
+    open("/dev/null")
+except OSError as error:
+    log.error("node.loop_failed", message="cam/1", exc_info=error)
+    log.exception("node.failed")
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+log.warning("again", n=1)
+"""
+    out, err = ran(code)
+    assert "node.loop_failed node=cam message=cam/1 OSError(24" in err
+    assert "node.failed node=cam OSError(24" in err
+    assert "again" in out

@@ -29,9 +29,18 @@ class LateLogger:
         """Return what a bound logger has of this name: `info`, `warning` and so on."""
         if name.startswith("__"):
             raise AttributeError(name)
-        import structlog
-
+        try:
+            import structlog
+        except (OSError, MemoryError):  # what is to be said may be that there are no descriptors left
+            return self._plain
         return getattr(structlog.get_logger().bind(**self._values), name)
+
+    def _plain(self, event: str, **values: Any) -> None:
+        """Say it without structlog."""
+        given = values.pop("exc_info", None)
+        error = given if isinstance(given, BaseException) else sys.exception()
+        said = " ".join(f"{name}={value}" for name, value in {**self._values, **values}.items())
+        print(event, said, repr(error) if error else "", file=sys.stderr, flush=True)
 
 
 class _Finder:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 
+from argus.core.late_logging import LateLogger
 from argus.flow.channels.freshness import Freshness
 from argus.flow.channels.protocol import Delivery, FreshReceiver
 from argus.flow.channels.ring_cell import Cell, Fate
@@ -209,9 +210,7 @@ class RingReceiver(FreshReceiver):
                 header = peek(lies.view[place : place + length])
                 fault = self._freshness.fault(header)
             except MessageDamaged as error:
-                import structlog
-
-                structlog.get_logger().warning("flow.message_damaged", link=self.link, error=str(error))
+                LateLogger(link=self.link).warning("flow.message_damaged", error=str(error))
             if fault is not None:
                 self._cell.count(fault)
                 self._hold(self._shown.slots)
