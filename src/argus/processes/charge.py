@@ -89,11 +89,13 @@ class Charge:
 
     def _start(self, *, by_itself: bool) -> None:
         self._run, self._start_at = Run.begun(time.monotonic(), self.spec), None
-        self._set(starts=self.status.starts + 1, restarts=self.status.restarts + by_itself)
+        # Told with the state that follows: one that still waits to be started has not been started once more.
+        counts = {"starts": self.status.starts + 1, "restarts": self.status.restarts + by_itself}
         try:
             self._house.open_log(self.spec)
             child = Child(self.spec, self._house.environment(self.spec))
         except NotStarted as error:
+            self.status = msgspec.structs.replace(self.status, **counts)
             self._over(str(error), "", None, well=False)
             return
         self._child = child
@@ -104,7 +106,7 @@ class Charge:
         rounds.watch(child.dump, self._on_dump)
         if child.output >= 0:
             rounds.watch(child.output, self._on_output)
-        self._set("running" if self._run.pulse.ready else "starting", pid=child.pid)
+        self._set("running" if self._run.pulse.ready else "starting", pid=child.pid, **counts)
         self._arm()
 
     def _on_line(self) -> None:

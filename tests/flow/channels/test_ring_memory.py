@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pickle
 import select
 import threading
 import time
@@ -111,6 +112,9 @@ def test_views_of_views_keep_a_message_and_their_end_frees_it(ends: Ends) -> Non
         lambda part: part[10:20],
         lambda part: part.cast("Q"),
         memoryview,
+        pickle.PickleBuffer,
+        lambda part: part.toreadonly(),
+        lambda part: part.obj,
         lambda part: np.frombuffer(part, np.uint8),
         lambda part: np.frombuffer(part, np.uint8)[::2],
         lambda part: np.ndarray((100, 100), np.uint8, part).T,
@@ -137,6 +141,31 @@ def test_whatever_is_made_of_a_message_keeps_it_and_its_end_frees_it(
     del kept
     assert receiver.receive() is None
     assert receiver._shown.slots == 0
+
+
+def test_the_slot_of_the_next_message_is_left_to_who_took_hold_of_it_meanwhile(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = ends.sender._memory
+    for number in range(4):
+        ends.send(picture(number))
+        ends.get()
+    before, settle = memory.generations.tolist(), memory.settle
+    marked: list[int] = []
+
+    def held_meanwhile() -> None:
+        now = memory.generations.tolist()
+        marked.extend(slot for slot, was in enumerate(before) if was and not now[slot])
+        memory.held[0] = 1 << marked[-1]
+        settle()
+
+    monkeypatch.setattr(memory, "settle", held_meanwhile)
+    ends.send(picture(4))
+    monkeypatch.undo()
+    assert len(marked) == 1
+    for number in range(5, 15):
+        ends.send(picture(number))
+        assert memory.generations[marked[0]] == before[marked[0]]
 
 
 def test_views_cannot_be_written_to(ends: Ends) -> None:

@@ -167,29 +167,12 @@ class RingMemory:
         elif self.words[0] != _MAGIC:
             self.close()
             raise RingNotHere(f"descriptor {spec.memory} holds something else: it must be inherited")
-        self._lock = threading.Lock()
-        self._by_processor = spec.fence == "processor"
-        self._fence = _claim(fcntl.F_WRLCK, _FENCES + end), _claim(fcntl.F_UNLCK, _FENCES + end)
-        self.order: Callable[[], object] = tuple if self._by_processor else self.settle
+        by_processor = spec.fence == "processor"
+        self.settle = _settling(None if by_processor else self._file, end)
+        """Returns when all that was written before is seen by all, and before anything after is read."""
+        self.order: Callable[[], object] = tuple if by_processor else self.settle
         """Returns when what was read and written before is so for all, then what is read and written after.
         x86-64 keeps that order by itself: there it is a call that does nothing, at the lowest price."""
-
-    def settle(self) -> None:
-        """Return when all that was written before is seen by all, and before anything after is read.
-
-        On x86-64 only a load may pass an earlier store, and any atomic change, such as takes a lock, lets
-        none pass. Elsewhere a byte of the file that is ours alone is locked and unlocked. The kernel takes
-        one spin lock for each of these calls, the same for all ends: so they have one order, and whoever
-        comes later in it sees what was written before by those who came earlier.
-
-        Source: Intel 64 and IA-32 Architectures SDM, volume 3, "Memory Ordering"; Linux, `fs/locks.c`.
-        """
-        if self._by_processor:
-            with self._lock:
-                return
-        for request in self._fence:
-            with suppress(OSError):  # a predecessor that still ends has the byte; the order is as good
-                fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, request)
 
     def try_claim(self, group: int, number: int) -> bool:
         """Return whether a message of a group is ours alone from now to `unclaim`, or to our death."""
@@ -214,6 +197,34 @@ class RingMemory:
             self.slots.close()
         del self.slots
         os.close(self._file)
+
+
+def _settling(file: int | None, end: int) -> Callable[[], None]:
+    """Return what lets no read pass an earlier write: by the processor, or by a file's locks.
+
+    On x86-64 only a load may pass an earlier store, and any atomic change, such as takes a lock, lets none
+    pass. Elsewhere a byte of the file that is ours alone is locked and unlocked. The kernel takes one spin
+    lock for each of these calls, the same for all ends: so they have one order, and whoever comes later in
+    it sees what was written before by those who came earlier.
+
+    Source: Intel 64 and IA-32 Architectures SDM, volume 3, "Memory Ordering"; Linux, `fs/locks.c`.
+    """
+    if file is None:
+        lock = threading.Lock()
+
+        def by_processor() -> None:
+            with lock:
+                pass
+
+        return by_processor
+    requests = _claim(fcntl.F_WRLCK, _FENCES + end), _claim(fcntl.F_UNLCK, _FENCES + end)
+
+    def by_kernel() -> None:
+        for request in requests:
+            with suppress(OSError):  # a predecessor that still ends has the byte; the order is as good
+                fcntl.fcntl(file, fcntl.F_OFD_SETLK, request)
+
+    return by_kernel
 
 
 def _whole_lines(words: int) -> int:

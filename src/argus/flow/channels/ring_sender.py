@@ -2,7 +2,7 @@
 
 A slot is written to only while it is neither the newest nor held:
 
-    the writer   marks it (generation 0), settles, then looks who holds it;
+    the writer   marks it (generation 0), settles, then looks who holds it, when it has sent the one before;
     a reader     says that it holds it, settles, then looks whether it still has the generation it came for.
 
 Whichever settles later sees what the other wrote. So the writer finds the hold and leaves the slot alone, or
@@ -61,6 +61,9 @@ class RingSender(Sender):
         self._used = max([_TURN - 1, *used]) + 1
         self._last = -1
         self._held = 0
+        """A bit for each slot that a reader held when we last looked."""
+        self._ready = -1
+        """A slot that is marked as being written already, or -1."""
         self._events = spec.events
         self._told = [0] * spec.readers
         self._wake()
@@ -73,9 +76,11 @@ class RingSender(Sender):
         Raises:
             MessageTooBig: it does not fit a slot.
         """
-        parts: tuple[bytes | memoryview, ...] = (packed.header, *packed.buffers)
-        mine = self._filled_in_place(packed.buffers) if self._unsent else None
-        slot, skip, place = mine or (-1, -1, 0)
+        head, buffers = packed
+        parts: tuple[bytes | memoryview, ...] = (head, *buffers)
+        mine, slot, skip, place = None, -1, -1, 0
+        if self._unsent and (mine := self._filled_in_place(buffers)) is not None:
+            slot, skip, place = mine
         table = plan(parts, skip, place)
         if table[0] > self._size and mine is not None:  # what goes with it does not fit beside it
             mine, slot, skip = None, -1, -1
@@ -154,6 +159,9 @@ class RingSender(Sender):
 
     def _choose(self) -> int:
         """Return a slot that nobody reads and nobody will, marked as being written."""
+        slot, self._ready = self._ready, -1
+        if slot >= 0:
+            return slot
         memory = self._memory
         generations = memory.generations
         ours = self._loans.slots | 1 << self._newest
@@ -198,8 +206,17 @@ class RingSender(Sender):
         memory.order()
         memory.words[NEWEST] = number * 256 + slot
         self._number, self._newest = number, slot
+        # The next one is marked here, so that one settling does for both, and nobody waits for it.
+        ready, generation = self._next(self._holds() | self._loans.slots | 1 << slot), 0
+        if ready >= 0:
+            generation, memory.generations[ready] = memory.generations[ready], 0
         memory.settle()
         self._wake()
+        self._held = self._holds()
+        if ready >= 0 and self._held >> ready & 1:
+            memory.generations[ready] = generation
+            ready = -1
+        self._ready = ready
 
     def _wake(self) -> None:
         """Wake those who have fallen asleep since they were last woken: one that is busy costs nothing."""

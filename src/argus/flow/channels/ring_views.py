@@ -1,12 +1,14 @@
 """Which slots of a ring this process shows to somebody, and how a message lies in one.
 
-Whatever is made of a slot's array (memoryviews, arrays, slices) keeps that array. A receiver asks how many
-references it has; a sender lends an array of its own, whose end is noticed. Who may overwrite a slot is the
-ends' business.
+Whatever is made of a slot's view (slices, casts, arrays) keeps the array behind it, or the object by which
+CPython has one buffer for all that is cut from a memoryview. A receiver asks how many references these two
+have; a sender lends an array of its own, whose end is noticed. Who may overwrite a slot is the ends'
+business.
 """
 
 from __future__ import annotations
 
+import gc
 import mmap
 import weakref
 from collections import deque
@@ -86,34 +88,37 @@ class Shown:
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         """Show nothing of these yet; nobody else may keep more of them, or less, from now on."""
-        self._roots = roots = [slot.bytes for slot in slots]
-        self._unseen = [getrefcount(roots[at]) for at in range(len(roots))]
-        """References that each has of itself."""
+        self._views = [slot.view for slot in slots]
+        # Cut from a view, they have its buffer; NumPy, given a buffer to fill, keeps what lies behind that.
+        self._buffers: list[Any] = [gc.get_referents(view)[0] for view in self._views]
+        self._arrays = [slot.bytes for slot in slots]
+        self._unseen = [self._references(at) for at in range(len(slots))]
+        """That each has of itself."""
         self.all: list[int] = []
         """Which are shown, as `settle` last saw it."""
         self.slots = 0
         """A bit for each of them."""
 
     def show(self, slot: int) -> memoryview:
-        """Return a view of a slot that is not shown."""
+        """Return a view of a slot that is not shown; what is cut from it is what counts."""
         self.all.append(slot)
         self.slots |= 1 << slot
-        return self._roots[slot].data
+        return self._views[slot]
 
     def close(self) -> None:
         """Let go of all of them; views stay."""
-        self._roots.clear()
+        for kept in (self._views, self._buffers, self._arrays):
+            kept.clear()
 
     def settle(self) -> None:
         """Look which are shown no more."""
-        roots = self._roots
-        for slot in self.all:
-            if getrefcount(roots[slot]) == self._unseen[slot]:
-                break
-        else:
-            return
-        self.all = [slot for slot in self.all if getrefcount(roots[slot]) != self._unseen[slot]]
-        self.slots = sum([1 << slot for slot in self.all])
+        still = [slot for slot in self.all if self._references(slot) != self._unseen[slot]]
+        if len(still) != len(self.all):
+            self.all = still
+            self.slots = sum([1 << slot for slot in still])
+
+    def _references(self, slot: int) -> int:
+        return getrefcount(self._buffers[slot]) + getrefcount(self._arrays[slot])
 
 
 class Slot:
@@ -122,19 +127,25 @@ class Slot:
     The table is: where the message ends, how many parts there are, then place and length of each.
     """
 
-    __slots__ = ("bytes", "view", "words")
+    __slots__ = ("_begin", "_table", "bytes", "view", "words")
 
     def __init__(self, memory: mmap.mmap, at: int, size: int) -> None:
         """Look at `size` bytes from `at` on."""
         self.bytes: Bytes = np.frombuffer(memory, np.uint8, size, at)
         self.view = self.bytes.data
         self.words = self.view.cast("Q")
+        self._begin = self.words[:_SHORT]
+        self._table: list[int] = []
+        """That we wrote last."""
 
     def write(self, parts: Sequence[bytes | memoryview], table: list[int], skip: int) -> None:
-        """Lay parts at their places, all but the one with index `skip` (-1: all)."""
-        view, words = self.view, self.words
-        for index, word in enumerate(table):
-            words[index] = word
+        """Lay parts at their places, all but the one with index `skip` (-1: all); nobody else writes here."""
+        view = self.view
+        if table != self._table:
+            words = self.words
+            for index, word in enumerate(table):
+                words[index] = word
+            self._table = table
         at = 2
         for part in parts:
             if at != 2 + 2 * skip:
@@ -144,7 +155,7 @@ class Slot:
 
     def read(self) -> list[int]:
         """Return the table; numbers that mean nothing may follow."""
-        table = self.words[:_SHORT].tolist()
+        table = self._begin.tolist()
         return table if table[1] <= _SHORT // 2 - 1 else self.words[: 2 + 2 * table[1]].tolist()
 
 
