@@ -10,8 +10,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import pytest
 
+from argus.flow.channels import log_entries
 from argus.flow.channels.log import Log, LogReceiver, LogSender, LogSpec
 from argus.flow.codec import Encoder
 from argus.flow.dead_letters import DeadLetters
@@ -27,10 +29,15 @@ Play = Callable[[LogSpec], Callable[[], object]]
 """Opens an end, and returns what is then played under fire."""
 
 
+def put(sender: LogSender, index: int) -> None:
+    """Send a message of whole pages."""
+    header = message(index)
+    sender.send(Encoder().encode(header, np.full(70_000, index, np.uint8)), header, lambda: False)
+
+
 def sending(spec: LogSpec) -> Callable[[], object]:
-    sender, header = LogSender(spec), message(BEFORE)
-    packed = Encoder().encode(header, BEFORE)
-    return lambda: sender.send(packed, header, lambda: False)
+    sender = LogSender(spec)
+    return lambda: put(sender, BEFORE)
 
 
 def receiving(spec: LogSpec) -> Callable[[], object]:
@@ -102,19 +109,19 @@ def deaths(folder: Path, play: Play, tries: int, step: int = 1) -> Iterator[tupl
         try:
             sender = LogSender(log.spec)
             for index in range(BEFORE):
-                header = message(index)
-                sender.send(Encoder().encode(header, index), header, lambda: False)
+                put(sender, index)
             died = dies_at(line, log.spec, play)
             assert log.counts()[LINK].closes
             log.forget(LINK, 0, "signal 9 (SIGKILL)")
             assert log.counts()[LINK].closes
             receiver = LogReceiver(log.spec, 0)
-            header = message(99)
-            sender.send(Encoder().encode(header, 99), header, lambda: False)
+            put(sender, 99)
             seen: list[int] = []
             while not seen or seen[-1] != 99:
                 delivery = take(receiver)
-                seen.append(value_of(delivery))
+                value = value_of(delivery)
+                assert (value == value[0]).all()
+                seen.append(int(value[0]))
                 receiver.accept(delivery)
             counts = log.counts()[LINK]
             assert counts.closes
@@ -144,10 +151,19 @@ def test_a_receiver_loses_nothing(tmp_path: Path, play: Play) -> None:
         assert log.counts()[LINK].redelivered <= 2
 
 
+@pytest.fixture(params=["memory that stays", "memory that goes back"])
+def kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a log keep what becomes free, or nothing of it."""
+    if request.param == "memory that goes back":
+        monkeypatch.setattr(log_entries, "_KEPT", 0)
+
+
+@pytest.mark.usefixtures("kept")
 def test_a_receiver_that_accepts_loses_nothing(tmp_path: Path) -> None:
     outcomes = set()
-    for _, seen in deaths(tmp_path, accepting, tries=5):
+    for log, seen in deaths(tmp_path, accepting, tries=5):
         outcomes.add(tuple(seen))
+        assert log.counts()[LINK].dropped == {}
     assert outcomes == {(0, 1, 2, 99), (0, 2, 99), (2, 99)}
 
 
@@ -164,11 +180,13 @@ def given_up(folder: Path, play: Play, step: int) -> None:
         assert log.counts()[LINK].dropped == {"dead": 1}
 
 
+@pytest.mark.usefixtures("kept")
 def test_a_message_that_is_given_up_is_a_dead_letter_once(tmp_path: Path) -> None:
     given_up(tmp_path, refusing, step=5)
 
 
 @pytest.mark.soak
+@pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("play", [refusing, beginning])
 def test_a_message_that_is_given_up_is_a_dead_letter_once_wherever_it_dies(
     tmp_path: Path, play: Play

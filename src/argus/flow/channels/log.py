@@ -37,6 +37,7 @@ from argus.flow.channels.log_memory import (
     LogMemory,
     LogUnreadable,
     Settled,
+    becomes_of,
     belongs,
     state_of,
     tries_of,
@@ -278,7 +279,7 @@ def _recover(memory: LogMemory) -> int:
         at = seq % memory.slots
         now = memory.words[at]
         known = belongs(now, seq) and READY <= state_of(now) <= DEAD
-        if known and state_of(now) >= DELIVERED:
+        if known and (state_of(now) >= DELIVERED or becomes_of(now)):
             memory.words[at] = word(DELIVERED, seq, tries=1)
             continue
         # Whoever held it is gone. A word that cannot be says nothing of its message, which is looked at.

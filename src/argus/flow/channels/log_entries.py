@@ -26,6 +26,7 @@ from argus.flow.channels.log_memory import (
     READY,
     LogMemory,
     Settled,
+    becomes_of,
     holder_of,
     state_of,
     tries_of,
@@ -188,7 +189,9 @@ class Entries:
                 now = self._words[seq % self._memory.slots]
                 if state_of(now) == HELD and holder_of(now) == replica:
                     held = Held(seq, now, used_up=tries_of(now) >= self._limit)
-                    if held.used_up:
+                    if becomes_of(now):  # all was done with it; its bytes may be gone
+                        self._end(held, becomes_of(now))
+                    elif held.used_up:
                         given_up.append(held)
                     elif held.tries:
                         self.fail(held, reason)
@@ -240,6 +243,11 @@ class Entries:
     def _end(self, held: Held, state: int) -> None:
         entry = self._memory.entry(held.seq)
         if entry is not None and entry.offset + entry.length > _KEPT:
+            # Said before: nobody may read it again should we die between. And freed after: nobody else's yet.
+            going = word(HELD, held.seq, holder=holder_of(held.word), tries=held.tries, becomes=state)
+            if not self._store(held, going):
+                return
+            held = held._replace(word=going)
             self._memory.give_back(entry)
         self._store(held, word(state, held.seq, tries=held.tries))
         self._bells.room_again()
@@ -249,10 +257,13 @@ class Entries:
         self._store(held, now)
         return held._replace(word=now, aside=aside)
 
-    def _store(self, held: Held, new: int) -> None:
+    def _store(self, held: Held, new: int) -> bool:
+        """Return whether it was still in our hands, and its word is the new one."""
         at = held.seq % self._memory.slots
-        if self._words[at] == held.word:
-            self._words[at] = new
+        if self._words[at] != held.word:
+            return False
+        self._words[at] = new
+        return True
 
     def _settle(self) -> int:
         """Move `head` over what is done; return it. Under the lock."""

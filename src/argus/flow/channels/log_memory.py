@@ -4,7 +4,7 @@ Nothing is decided here, and nothing waits. One page of numbers, an index of slo
 
     page 0     what the log is (with a checksum), `tail`, `base`, two copies of `Settled` and which one holds,
                who sleeps
-    words      one u64 per slot: state, holder, tries and the low half of the entry's number
+    words      one u64 per slot: state, holder, what it becomes, tries and the low half of the entry's number
     entries    64 bytes per slot: number, place, length, origin, checksums, and not before when
     data       the messages, anywhere, each in one piece
 
@@ -75,9 +75,9 @@ class Settled(NamedTuple):
     redelivered: int
 
 
-def word(state: int, seq: int, *, holder: int = 0, tries: int = 0) -> int:
-    """Return a slot's word."""
-    return state | holder << 3 | min(tries, MOST_TRIES) << 19 | (seq & 0xFFFFFFFF) << 32
+def word(state: int, seq: int, *, holder: int = 0, tries: int = 0, becomes: int = 0) -> int:
+    """Return a slot's word; `becomes` says of one that is held what it is already, but for what it leaves."""
+    return state | holder << 3 | becomes << 11 | min(tries, MOST_TRIES) << 19 | (seq & 0xFFFFFFFF) << 32
 
 
 def state_of(word: int) -> int:
@@ -87,7 +87,12 @@ def state_of(word: int) -> int:
 
 def holder_of(word: int) -> int:
     """Return the replica that holds it."""
-    return word >> 3 & 0xFFFF
+    return word >> 3 & 0xFF
+
+
+def becomes_of(word: int) -> int:
+    """Return the state that its holder was giving it, or 0."""
+    return word >> 11 & 7
 
 
 def tries_of(word: int) -> int:
