@@ -298,7 +298,7 @@ def test_a_thousand_breaks_leave_nothing_behind(hub: Hub, camera: Camera) -> Non
     assert camera.opened - camera.closed <= 1
 
 
-WAITS: list[tuple[int, float]] = [(0, 0.25), (1, 0.5), (2, 1.0), (3, 1.0), (1000, 1.0)]
+WAITS: list[tuple[int, float]] = [(0, 0.25), (1, 0.5), (2, 0.6), (3, 0.6), (1000, 0.6)]
 
 
 @pytest.mark.parametrize(("attempt", "wait_s"), WAITS)

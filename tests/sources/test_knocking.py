@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -38,6 +39,24 @@ def test_a_web_server_is_there_when_it_accepts() -> None:
     with WebCamera() as camera:
         assert knock(camera.url("silent"), 2)
         assert knock("snapshot+" + camera.url("silent", user="me", password="p%40ss"), 2)
+
+
+def test_an_address_in_numbers_asks_no_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred lost cameras are called twice a second each, also where names are resolved slowly."""
+    began: list[str] = []
+    start = threading.Thread.start
+
+    def noted(self: threading.Thread) -> None:
+        began.append(self.name)
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", noted)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert knock(f"http://127.0.0.1:{port}/", 1)
+        assert began == []
+        assert knock(f"http://localhost:{port}/", 1)
+        assert began == ["argus-resolve"]
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "http", "https"])

@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from argus.flow.channels.log import Log, LogInUse, LogUnreadable
+from argus.flow.channels.log_memory import AGAIN, DELIVERED, HELD, READY, word
 from argus.flow.channels.protocol import ChannelClosed
 from argus.flow.codec import Encoder
 from argus.flow.qos import Durable, QoS
@@ -87,6 +88,31 @@ def test_messages_that_the_first_page_does_not_know_of_are_found(made: Made, tmp
         file.write((3).to_bytes(8, "little"))
     wire = made.one(file=tmp_path / "log")
     assert accept_all(wire.receivers[0], 5) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("state", [READY, HELD, AGAIN])
+@pytest.mark.parametrize("becomes", [1, 2, 3, 6, 7, 1 << 3 | DELIVERED])
+def test_a_flipped_bit_in_what_an_entry_becomes_does_not_end_it(
+    made: Made, tmp_path: Path, state: int, becomes: int
+) -> None:
+    """What is done is said by one that was held, and says that it was delivered or is dead."""
+    wire = made.one(file=tmp_path / "log")
+    put(wire, 0)
+    memory = wire.sender._memory
+    memory.words[0] = word(state, 0, becomes=becomes)
+    wire.close()
+    wire = made.one(file=tmp_path / "log")
+    assert accept_all(wire.receivers[0], 1) == [0]
+
+
+@pytest.mark.parametrize("state", [READY, AGAIN])
+def test_only_who_holds_an_entry_ends_it(made: Made, tmp_path: Path, state: int) -> None:
+    wire = made.one(file=tmp_path / "log")
+    put(wire, 0)
+    wire.sender._memory.words[0] = word(state, 0, becomes=DELIVERED)
+    wire.close()
+    wire = made.one(file=tmp_path / "log")
+    assert accept_all(wire.receivers[0], 1) == [0]
 
 
 def test_whatever_byte_of_its_index_is_wrong_it_can_be_read_or_says_that_it_cannot(

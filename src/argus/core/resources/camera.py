@@ -59,7 +59,7 @@ class ReconnectSpec(Spec):
 
     first: Duration = Field(default=0.25, gt=0)
     """Seconds before the first attempt."""
-    longest: Duration = Field(default=1.0, gt=0)
+    longest: Duration = Field(default=0.6, gt=0)
     """Seconds between attempts at most. Higher spares a weak network; lower is back sooner."""
     refused: Duration = Field(default=30.0, gt=0)
     """Seconds between attempts, in the end, where the camera refuses the credentials: cameras lock accounts

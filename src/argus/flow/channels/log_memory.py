@@ -91,8 +91,9 @@ def holder_of(word: int) -> int:
 
 
 def becomes_of(word: int) -> int:
-    """Return the state that its holder was giving it, or 0."""
-    return word >> 11 & 7
+    """Return the state that its holder was giving it, `DELIVERED` or `DEAD`, or 0: what else it says cannot be."""
+    becomes = word >> 11 & 0xFF
+    return becomes if state_of(word) == HELD and becomes in {DELIVERED, DEAD} else 0
 
 
 def tries_of(word: int) -> int:

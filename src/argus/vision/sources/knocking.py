@@ -7,6 +7,7 @@ and nothing is said about whether the stream can be decoded.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
 import threading
 import time
@@ -93,6 +94,8 @@ def _addresses(host: str, port: int, until: float) -> list[tuple[str, int]]:
 
     A resolver takes its own time and cannot be interrupted: it is waited for in a thread.
     """
+    with contextlib.suppress(ValueError):
+        return [(str(ipaddress.ip_address(host)), port)]
     found: list[tuple[str, int]] = []
     done = threading.Event()
 

@@ -200,7 +200,7 @@ class SharedStream:
         delay_s = self._retries.failed(error, random.random())  # noqa: S311 - spreads reconnections, no secret
         for reader in self.readers:
             reader.disconnected(error, delay_s)
-        # A camera that is gone for a week is tried every second: said is what is new.
+        # A camera that is gone for a week is tried twice a second: said is what is new.
         say = self._log.debug if str(error) == self._said else self._log.info
         self._said = str(error)
         say("source.disconnected", error=str(error), retry_in_s=delay_s and round(delay_s, 2))
