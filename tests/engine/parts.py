@@ -103,6 +103,40 @@ class AsyncFinder(Finder):
         return Flying(self, list(frames))
 
 
+@dataclass(frozen=True)
+class SlowFlying(Flying):
+    """One that can be waited for: it is done when its detector says that it has landed."""
+
+    detector: SlowFinder
+
+    def ready(self, timeout_s: float) -> bool:
+        return self.detector.landed.wait(timeout_s)
+
+    def result(self) -> list[Detections]:
+        assert self.detector.landed.wait(10), "nobody let it land"
+        return super().result()
+
+
+class SlowFinder(AsyncFinder):
+    """An asynchronous one whose inferences last until `landed` is set."""
+
+    def __init__(
+        self, name: str = "slow", *, depth: int = 3, batch: int = 1, clock: Clock | None = None
+    ) -> None:
+        super().__init__(name, batch=batch, clock=clock)
+        self.depth = depth
+        self.landed = threading.Event()
+
+    def submit(self, frames: Sequence[Frame]) -> SlowFlying:
+        super().submit(frames)
+        return SlowFlying(self, list(frames))
+
+    @property
+    def under_way(self) -> list[list[int]]:
+        """The frames of each inference that nobody has asked the result of."""
+        return [[f.index for f in batch] for batch in self.submitted[len(self.batches) :]]
+
+
 class Watcher:
     """A member of a lane that remembers what it was given."""
 

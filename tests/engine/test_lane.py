@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+
+import pytest
 
 from argus.core.detections import Detections
 from argus.core.errors import ModelUnavailable
 from argus.core.frame import Frame
+from argus.vision.engine.batching import Batching
 from argus.vision.engine.boxes import Every
 from argus.vision.engine.feed import Feed
 from argus.vision.engine.lane import Lane
-from tests.engine.parts import AsyncFinder, Clock, Finder, Watcher, frame
+from tests.engine.parts import AsyncFinder, Clock, Finder, SlowFinder, Watcher, frame
+from tests.sources.settling import comes_true
 
 
 def member(name: str, clock: Clock, *, max_age_s: float | None = None, queue: int = 0) -> Watcher:
@@ -113,6 +118,84 @@ def test_an_idle_engine_waits_a_moment_for_company_and_not_longer() -> None:
     clock.now_s += wait_s
     run_dry(lane)
     assert [len(batch) for batch in detector.batches] == [1]
+
+
+def test_a_camera_keeps_all_of_an_engine_busy() -> None:
+    """Its next frame comes while the engine looks at the last one: it need not wait for that."""
+    clock = Clock()
+    detector = SlowFinder(depth=4)
+    lane, one = Lane(detector, clock=clock), member("one", clock, max_age_s=10)
+    lane.attach(one)
+    one.feed.offer(frame(0))
+    assert lane.turn() == 0.0
+    one.feed.offer(frame(1))
+    assert lane.turn() == 0.0
+    assert detector.under_way == [[0], [1]]
+    assert one.seen == []
+    detector.landed.set()
+    run_dry(lane)
+    assert one.seen == [0, 1]
+    assert one.feed.counts.on_the_way == 0
+
+
+def test_what_can_only_be_waited_for_is_waited_for() -> None:
+    clock = Clock()
+    detector = AsyncFinder()
+    lane, one = Lane(detector, clock=clock), member("one", clock, max_age_s=10)
+    lane.attach(one)
+    one.feed.offer(frame(0))
+    assert lane.turn() == 0.0
+    assert one.seen == [0]
+
+
+def test_a_cameras_frame_waits_where_a_newer_one_can_take_its_place_and_not_behind_the_engine() -> None:
+    """Of three inferences under way two run; a recording has the third drawn meanwhile."""
+    clock = Clock()
+    for max_age_s, most in ((10.0, 2), (None, 3)):
+        detector = SlowFinder(depth=3)
+        lane, one = Lane(detector, clock=clock), member("one", clock, max_age_s=max_age_s, queue=8)
+        lane.attach(one)
+        for index in range(8):
+            one.feed.offer(frame(index))
+        lane._fill()
+        assert detector.under_way == [[n] for n in range(most)]
+
+
+def test_where_an_engine_is_faster_than_its_frames_are_drawn_one_more_is_drawn_ahead() -> None:
+    calm, hasty = Batching(1), Batching(1)
+    for batching, inference_s in ((calm, 0.15), (hasty, 0.01)):
+        batching.landed(0.0, inference_s)
+        batching.prepared(0.001)
+        batching.handed_on(0.001)
+    assert [calm.at_once(3), hasty.at_once(3)] == [2, 3]
+    assert [calm.at_once(1), hasty.at_once(1)] == [1, 1]
+
+
+def test_a_lane_looks_up_from_a_result_more_often_where_the_engine_is_quick() -> None:
+    batching = Batching(1)
+    moments_s = [batching.moment_s]
+    for inference_s in (0.1, 10.0):
+        batching.inference_s = inference_s
+        moments_s.append(batching.moment_s)
+    assert moments_s == pytest.approx([0.001, 0.005, 0.01])
+
+
+def test_a_lane_with_an_inference_under_way_can_be_closed() -> None:
+    clock = Clock()
+    detector = SlowFinder()
+    lane, one = Lane(detector, clock=clock), member("one", clock, max_age_s=10)
+    lane.attach(one)
+    lane.start()
+    one.feed.offer(frame(0))
+    assert comes_true(lambda: detector.under_way == [[0]])
+    closing = threading.Thread(target=lane.close)
+    closing.start()
+    closing.join(0.05)
+    assert closing.is_alive(), "it waits for what it took"
+    detector.landed.set()
+    closing.join(10)
+    assert one.seen == [0]
+    assert detector.closed
 
 
 def test_a_feed_moves_between_two_batches_and_its_frames_stay_in_order() -> None:

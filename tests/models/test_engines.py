@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -117,6 +118,39 @@ def test_one_submission_read_by_one_thread_and_needed_by_another(detector: Netwo
         mine = [round(float(p.result()[0].confidence[0]) * 255) for p in pending]
         assert [o.result()[0] for o in others] == list(range(100, 130))
     assert mine == list(range(30, 60))
+
+
+def test_a_submission_says_when_its_result_is_there(detector: NetworkDetector) -> None:
+    pending = detector.submit([frame(value=v) for v in range(40, 46)])
+    until = time.monotonic() + 10
+    while not pending.ready(0.01):
+        assert time.monotonic() < until
+    begin = time.thread_time()
+    assert [round(float(one.confidence[0]) * 255) for one in pending.result()] == list(range(40, 46))
+    assert pending.ready(0)
+    assert time.thread_time() - begin < 5
+
+
+def test_a_submission_whose_room_was_needed_is_ready_soon(detector: NetworkDetector) -> None:
+    pending = [detector.submit([frame(value=30 + n)]) for n in range(3 * detector.depth)]
+    assert all(one.ready(10) for one in pending)
+    assert [round(float(p.result()[0].confidence[0]) * 255) for p in pending] == [
+        30 + n for n in range(3 * detector.depth)
+    ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_waiting_for_a_moment_is_no_waiting_for_the_end(shared_data: Path, engine: str) -> None:
+    """A network that takes a hundred times as long as the moment, so that it cannot be done by then."""
+    path = shared_data / "models" / "yolov8n_fp32_dynamic.onnx"
+    loaded = load_detector(path, engine=engine, precision="f32")
+    assert isinstance(loaded, NetworkDetector)
+    pending = loaded.submit([frame(640, 640)])
+    said = pending.ready(0.0)
+    assert loaded.detect([frame(640, 640)]) is not None
+    assert pending.ready(10)
+    loaded.close()
+    assert not said
 
 
 def test_close_is_final_and_may_be_repeated(detector: NetworkDetector) -> None:

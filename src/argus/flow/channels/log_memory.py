@@ -91,7 +91,7 @@ def holder_of(word: int) -> int:
 
 
 def becomes_of(word: int) -> int:
-    """Return the state that its holder was giving it, `DELIVERED` or `DEAD`, or 0: what else it says cannot be."""
+    """Return the state that its holder was giving it, `DELIVERED` or `DEAD`, or 0; no other can be."""
     becomes = word >> 11 & 0xFF
     return becomes if state_of(word) == HELD and becomes in {DELIVERED, DEAD} else 0
 

@@ -45,6 +45,7 @@ class _Recorded:
         self._kept = kept
         self.pictures = slot.pictures
         self.start = slot.start
+        self.ready = slot.ready
         self.release = slot.release
 
     def outputs(self) -> Arrays:
@@ -82,6 +83,9 @@ class _Replayed:
 
     def start(self, extras: Mapping[str, NDArray[Any]] | None = None) -> None:
         """Nothing is computed."""
+
+    def ready(self, timeout_s: float) -> bool:
+        return True
 
     def outputs(self) -> Arrays:
         return self._outputs

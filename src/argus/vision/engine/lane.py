@@ -21,6 +21,7 @@ from argus.core.detections import Detections
 from argus.core.errors import ModelUnavailable
 from argus.vision.engine.batching import Batching
 from argus.vision.engine.feed import Feed, Taken
+from argus.vision.engine.flight import Done, Flight, frames_of
 from argus.vision.models.doubts import FLOOR, Doubting
 from argus.vision.models.protocols import AsyncDetector, Detector, Pending
 
@@ -44,23 +45,6 @@ class Member(Protocol):
     def consume(self, taken: Taken, detections: Detections, lane: Lane, inferred_s: float) -> bool:
         """Take what the model saw in one frame, in order; return whether it could. Raises nothing."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """A result that is there already."""
-
-    detections: list[Detections]
-
-    def result(self) -> list[Detections]:
-        return self.detections
-
-
-@dataclass(frozen=True, slots=True)
-class _Flight:
-    taken: tuple[tuple[Member, Taken], ...]
-    pending: Pending[list[Detections]]
-    began_s: float
 
 
 @dataclass(slots=True)
@@ -115,7 +99,7 @@ class Lane:
         self._members: tuple[Member, ...] = ()
         self._changing = threading.Lock()
         self._next = 0
-        self._flying: deque[_Flight] = deque()
+        self._flying: deque[Flight] = deque()
         self._free_since_s = 0.0
         self._wake = threading.Event()
         self._stopping = False
@@ -183,18 +167,28 @@ class Lane:
     def turn(self) -> float | None:
         """Do what can be done now: fill the engine, hand on the oldest result.
 
-        Returns 0 where something was done, else for how long at most there is nothing to do; None: until
-        `notify`.
+        An engine with room is not waited for longer than a moment: frames may come meanwhile.
+
+        Returns 0 where something was done, or is under way, else for how long at most there is nothing to
+        do; None: until `notify`.
         """
         wait_s = self._fill()
-        if self._flying:
+        if not self._flying:
+            return wait_s
+        if len(self._flying) >= self._at_once() or self._flying[0].ready(self._batching.moment_s):
             self._land()
-            return 0.0
-        return wait_s
+        return 0.0
+
+    def _at_once(self) -> int:
+        """Return how many inferences shall be under way at most."""
+        if all(member.max_age_s is None for member in self._members):
+            return self._depth
+        return self._batching.at_once(self._depth)
 
     def _fill(self) -> float | None:
         """Submit what is due while the engine has room; return for how long nothing more will be, or None."""
-        while len(self._flying) < self._depth and self.failure is None:
+        most = self._at_once()
+        while len(self._flying) < most and self.failure is None:
             batch, wait_s = self._gather()
             if not batch:
                 return wait_s
@@ -254,16 +248,18 @@ class Lane:
             if self._asynchronous is not None:
                 pending = self._asynchronous.submit(frames)
             else:
-                pending = _Done(self._detector.detect(frames))
+                pending = Done(self._detector.detect(frames))
         except ModelUnavailable as error:
             self._fail(error, batch)
         except Exception as error:  # noqa: BLE001 - one picture that cannot be prepared is no harm to the others
             self._sort_out(batch, error)
         else:
-            self.counts.submit_s += self._clock() - began_s
+            submit_s = self._clock() - began_s
+            self.counts.submit_s += submit_s
+            self._batching.prepared(submit_s)
             if not self._flying:
                 self._free_since_s = began_s
-            self._flying.append(_Flight(tuple(batch), pending, began_s))
+            self._flying.append(Flight(tuple(batch), pending, began_s))
 
     def _land(self) -> None:
         """Wait for the oldest inference and hand on what it saw."""
@@ -291,6 +287,7 @@ class Lane:
         for (member, taken), detections in zip(flight.taken, seen, strict=True):
             good = member.consume(taken, detections, self, now_s)
             taken.feed.end(taken, "processed" if good else "dropped_stale")
+        self._batching.handed_on(self._clock() - now_s)
 
     def _sort_out(self, batch: Sequence[tuple[Member, Taken]], error: Exception) -> None:
         """Look at the frames of a batch one by one, so that the one at fault stands alone."""
@@ -315,7 +312,7 @@ class Lane:
         """Give everything back and stop."""
         first = self.failure is None
         self.failure = self.failure or error
-        back = [taken for flight in self._flying for _, taken in flight.taken] + [taken for _, taken in batch]
+        back = frames_of(self._flying) + [taken for _, taken in batch]
         # Newest first, so that what is put back stands in its order again.
         for taken in sorted(back, key=lambda taken: -taken.frame.index):
             taken.feed.put_back(taken)

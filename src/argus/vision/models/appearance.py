@@ -6,7 +6,7 @@ Two models made one: any detector finds, an embedder looks at what it found.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from argus.core.detections import Detections
 from argus.core.frame import Frame
 from argus.vision.models.doubts import Doubting
-from argus.vision.models.protocols import AsyncDetector, Detector, Embedder, Pending
+from argus.vision.models.protocols import AsyncDetector, Detector, Embedder, Pending, Waitable
 
 LEAST_SIDE = 4
 """Crops with a shorter side, in pixels, are not looked at; their vector is zero."""
@@ -62,11 +62,11 @@ class DetectorWithAppearance:
         """Return one `Detections` with embeddings per frame, in the order given."""
         return self._seen(frames, self._detector.detect(frames))
 
-    def submit(self, frames: Sequence[Frame]) -> Pending[list[Detections]]:
+    def submit(self, frames: Sequence[Frame]) -> Waitable[list[Detections]]:
         """Start the detector; its objects are looked at by whoever waits for the result."""
         if isinstance(self._detector, AsyncDetector):
-            return _Looking(self._detector.submit(frames).result, frames, self._seen)
-        return _Looking(lambda: self._detector.detect(frames), frames, self._seen)
+            return _Looking(self._detector.submit(frames), frames, self._seen)
+        return _Looking(_Asked(self._detector, frames), frames, self._seen)
 
     def close(self) -> None:
         """Free both models; idempotent."""
@@ -95,12 +95,23 @@ class DetectorWithAppearance:
         return every
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A detector that looks when it is asked what it saw."""
+
+    detector: Detector
+    frames: Sequence[Frame]
+
+    def result(self) -> list[Detections]:
+        return self.detector.detect(self.frames)
+
+
 class _Looking:
     """Detections that are looked at when they are asked for, once."""
 
     def __init__(
         self,
-        found: Callable[[], list[Detections]],
+        found: Pending[list[Detections]],
         frames: Sequence[Frame],
         look: Callable[[Sequence[Frame], list[Detections]], list[Detections]],
     ) -> None:
@@ -109,8 +120,13 @@ class _Looking:
         self._look = look
         self._result: list[Detections] | None = None
 
+    def ready(self, timeout_s: float) -> bool:
+        """Wait so long for the detector at most; return whether it is done. What follows takes its time."""
+        found = self._found
+        return self._result is not None or not isinstance(found, Waitable) or found.ready(timeout_s)
+
     def result(self) -> list[Detections]:
         """Wait for the detector, then look."""
         if self._result is None:
-            self._result = self._look(self._frames, self._found())
+            self._result = self._look(self._frames, self._found.result())
         return self._result

@@ -7,6 +7,7 @@ is `opening`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -19,7 +20,7 @@ from argus.vision.models.engines.protocol import Network, Slot
 from argus.vision.models.layouts.layout import BoxLayout
 from argus.vision.models.network_model import NetworkModel
 from argus.vision.models.preparation import Easel, Geometry, fit
-from argus.vision.models.protocols import Pending
+from argus.vision.models.protocols import Waitable
 from argus.vision.models.reading import Thresholds, read_outputs
 
 
@@ -67,7 +68,7 @@ class NetworkDetector(NetworkModel):
         """
         return self.submit(frames).result()
 
-    def submit(self, frames: Sequence[Frame]) -> Pending[list[Detections]]:
+    def submit(self, frames: Sequence[Frame]) -> Waitable[list[Detections]]:
         """Draw the frames, start the inference and return at once; waits only while every slot is in use."""
         size = self._canvas[0]
         batches: list[_Batch] = []
@@ -123,6 +124,13 @@ class _Submission:
         self._detector = detector
         self._batches = batches
         self._result: list[Detections] | None = None
+
+    def ready(self, timeout_s: float) -> bool:
+        """Wait so long at most; return whether `result` would return, or raise, at once."""
+        until = time.monotonic() + timeout_s
+        return self._result is not None or all(
+            batch.slot.ready(max(0.0, until - time.monotonic())) for batch in self._batches
+        )
 
     def result(self) -> list[Detections]:
         """Wait for the engine and return one `Detections` per frame."""

@@ -45,6 +45,18 @@ class Pending(Protocol[T_co]):
         ...
 
 
+@runtime_checkable
+class Waitable(Pending[T_co], Protocol[T_co]):
+    """Work that can be waited for without being stuck in it: with it, cameras keep all of an engine busy.
+
+    Without it a lane that waits for a result takes no frame meanwhile.
+    """
+
+    def ready(self, timeout_s: float) -> bool:
+        """Wait so long at most; return whether `result` would return, or raise, at once."""
+        ...
+
+
 class Model(Protocol):
     """What every model has."""
 

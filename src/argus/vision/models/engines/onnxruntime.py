@@ -139,6 +139,15 @@ class OnnxRuntimeRequest:
         """Begin the inference."""
         self._running = self._workers.submit(self._run, dict(extras))
 
+    def ready(self, timeout_s: float) -> bool:
+        """Wait so long at most; return whether `wait` would return, or raise, at once."""
+        assert self._running is not None
+        try:
+            self._running.exception(timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
     def wait(self) -> Arrays:
         """Return the outputs."""
         assert self._running is not None

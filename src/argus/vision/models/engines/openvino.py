@@ -81,6 +81,13 @@ class OpenVinoRequest:
         except RuntimeError as error:
             raise ModelUnavailable(_failure(error)) from error
 
+    def ready(self, timeout_s: float) -> bool:
+        """Wait so long at most, to the millisecond; return whether `wait` would return, or raise, at once."""
+        try:
+            return bool(self._request.wait_for(round(1000 * timeout_s)))
+        except RuntimeError:
+            return True  # `wait` says why
+
     def wait(self) -> Arrays:
         """Return the outputs, as views of the request's memory."""
         try:

@@ -98,6 +98,10 @@ class Request(Protocol):
         """Begin the inference on the canvas. `extras` are the inputs besides the picture, by name."""
         ...
 
+    def ready(self, timeout_s: float) -> bool:
+        """Wait so long at most; return whether `wait` would return, or raise, at once."""
+        ...
+
     def wait(self) -> Arrays:
         """Return the outputs; they are valid until the next `start`.
 
@@ -117,6 +121,10 @@ class Slot(Protocol):
 
     def start(self, extras: Mapping[str, NDArray[Any]] | None = None) -> None:
         """Begin the inference."""
+        ...
+
+    def ready(self, timeout_s: float) -> bool:
+        """Wait so long at most; return whether `outputs` would return, or raise, at once."""
         ...
 
     def outputs(self) -> Arrays:

@@ -111,6 +111,13 @@ class _Lent:
         with self._pool._change:
             self.state = _State.RUNNING
 
+    def ready(self, timeout_s: float) -> bool:
+        """Wait so long at most; return whether `outputs` would return, or raise, at once."""
+        with self._pool._change:
+            request = self._request if self.state is _State.RUNNING or self._mine else None
+        # Where somebody needs the room, the copy is there soon.
+        return request is None or request.ready(timeout_s)
+
     def outputs(self) -> Arrays:
         """Wait for the outputs; they are valid until `release`."""
         with self._pool._change:
