@@ -7,6 +7,7 @@ told by `builtin:motion` in `argus.vision.models.motion`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -41,6 +42,7 @@ _NOISE_FACTOR: Final = 2.0
 _FRAME_FACTOR: Final = 4.0
 """How many times the median cell of the same picture, too. A coder's key frame, rain and a camera's gain
 change a little everywhere; what moves, much in one place."""
+_LEAST_NOISE: Final = 0.25
 _MOST_NOISE: Final = 6.0
 _MOST_LEVELS: Final = 48.0
 """A cell's limit never rises above so many thresholds, nor so many levels: who walks before a tree is seen.
@@ -78,11 +80,11 @@ class Background:
                 cv2.fillPoly(self._looked_at, [corners], 0, shift=4)
             in_cells = self._looked_at.reshape(height // CELL, CELL, -1, CELL)
             self._judged = np.asarray(in_cells.any(axis=(1, 3)), np.bool_)
+        self._judged_cells = int(np.count_nonzero(self._judged))
         self._mean = np.zeros((height, width), np.float32)
         # Kept from picture to picture: to ask for this much memory each time costs as much as to work in it.
         self._change = np.empty_like(self._mean)
         self._patches = np.empty((height, width), np.uint8)
-        self._most = np.empty_like(self._patches)
         self._noise = np.full((self._cells[1], self._cells[0]), threshold / _NOISE_FACTOR / 2, np.float32)
         self._seen = 0
 
@@ -103,31 +105,41 @@ class Background:
         if self._seen == 1:
             self._mean[:] = grey
             return False
-        cv2.subtract(grey, self._mean, self._change, dtype=cv2.CV_32F)
+        self._compare(grey)
         brighter = self._follow_light()
         if brighter:
-            cv2.subtract(grey, self._mean, self._change, dtype=cv2.CV_32F)
+            self._compare(grey)
         restless = self._restlessness()
-        cv2.accumulateWeighted(grey, self._mean, max(1 - np.exp(-elapsed_s / _MEMORY_S), 1 / self._seen))
-        everywhere = float(np.median(restless[self._judged])) if self._judged.any() else 0.0
+        share = max(1 - math.exp(-elapsed_s / _MEMORY_S), 1 / self._seen)
+        cv2.accumulateWeighted(grey, self._mean, share)
+        everywhere = _median(restless.ravel() if self._looked_at is None else restless[self._judged])
         least = max(self._threshold, everywhere * _FRAME_FACTOR)
-        limit = np.minimum(np.maximum(self._noise * _NOISE_FACTOR, least), self._most_limit)
+        limit = self._noise * np.float32(_NOISE_FACTOR)
+        np.maximum(limit, np.float32(least), out=limit)
+        np.minimum(limit, np.float32(self._most_limit), out=limit)
         moving = int(np.count_nonzero(restless > limit))
-        if moving >= _GLOBAL * max(1, int(np.count_nonzero(self._judged))):
+        if moving >= _GLOBAL * max(1, self._judged_cells):
             self._mean[:] = grey
         else:
             self._learn(restless, elapsed_s, *(_BUSY if busy else _EMPTY))
         return (moving > 0 or abs(brighter) > _SWITCH_LEVELS) and self.settled
 
-    def _restlessness(self) -> NDArray[np.float32]:
-        """Return how far the patch of 3x3 pixels that changed most has changed in each cell, in levels."""
-        # The mean over a patch, with its sign: grain cancels out, and what has a size stays.
+    def _compare(self, grey: Image) -> None:
+        """Put into `_change` how far each patch of 3x3 pixels has changed, in levels."""
+        # With its sign: grain cancels out, and what has a size stays. A background of patches would be cheaper,
+        # but cannot follow the light where that drives single pixels into black or white.
+        np.subtract(grey, self._mean, out=self._change)
         cv2.blur(self._change, (3, 3), self._change)
+
+    def _restlessness(self) -> NDArray[np.float32]:
+        """Return how far the patch that changed most has changed in each cell, in levels."""
         cv2.convertScaleAbs(self._change, self._patches, alpha=_SCALE)
         if self._looked_at is not None:
             cv2.bitwise_and(self._patches, self._looked_at, self._patches)
-        cv2.dilate(self._patches, _SQUARE, self._most)
-        of_cells = self._most[CELL // 2 :: CELL, CELL // 2 :: CELL]
+        columns, rows = self._cells
+        strips = self._patches.reshape(rows, CELL, columns * CELL).max(axis=1)
+        # A pixel of this holds the greatest of the `CELL` around it: asked where they are those of a cell.
+        of_cells = cv2.dilate(strips, _ROW)[:, CELL // 2 :: CELL]
         return np.asarray(of_cells, np.float32) / np.float32(_SCALE)
 
     def _follow_light(self) -> float:
@@ -136,15 +148,17 @@ class Background:
         Returns:
             By how many levels the median cell became brighter; 0 where that is too little to matter.
         """
-        moved = cv2.resize(self._change, self._cells, interpolation=cv2.INTER_AREA).ravel()
-        brighter = float(np.median(moved))
-        if abs(brighter) < _LIGHT_LEVELS:
+        # Nearly always all is as it was, which a patch in the middle of each cell tells as well as all of it.
+        middles = self._change[CELL // 2 :: CELL, CELL // 2 :: CELL]
+        if abs(_median(middles.ravel())) < _LIGHT_LEVELS:
             return 0.0
+        moved = cv2.resize(self._change, self._cells, interpolation=cv2.INTER_AREA).ravel()
+        brighter = _median(moved)
         before = cv2.resize(self._mean, self._cells, interpolation=cv2.INTER_AREA).ravel()
         slope, offset = 0.0, brighter
         for _ in range(3):
             left = np.abs(moved - offset - slope * before)
-            kept = left <= max(1.0, 2.5 * float(np.median(left)))
+            kept = left <= max(1.0, 2.5 * _median(left))
             x, y = before[kept], moved[kept]
             spread = float(x.var())
             slope = float(((x - x.mean()) * (y - y.mean())).mean()) / spread if spread > 1 else 0.0
@@ -154,10 +168,20 @@ class Background:
 
     def _learn(self, restless: NDArray[np.float32], elapsed_s: float, quantile: float, rate: float) -> None:
         """Let each cell's noise follow the quantile of what is seen there."""
-        up = np.exp(rate * elapsed_s * quantile)
-        down = np.exp(-rate * elapsed_s * (1 - quantile))
-        self._noise *= np.where(restless > self._noise, np.float32(up), np.float32(down))
-        np.clip(self._noise, 0.25, self._most_limit, out=self._noise)
+        up = math.exp(rate * elapsed_s * quantile)
+        down = math.exp(-rate * elapsed_s * (1 - quantile))
+        noise = self._noise
+        noise *= np.where(restless > noise, np.float32(up), np.float32(down))
+        np.maximum(noise, np.float32(_LEAST_NOISE), out=noise)
+        np.minimum(noise, np.float32(self._most_limit), out=noise)
 
 
-_SQUARE: Final = np.ones((CELL, CELL), np.uint8)
+def _median(values: NDArray[np.float32]) -> float:
+    """Return the median of (N,) values, 0 where there are none, in a sixth of the time of `numpy.median`."""
+    if not len(values):
+        return 0.0
+    ordered = np.sort(values)
+    return float(ordered[(len(values) - 1) // 2] + ordered[len(values) // 2]) / 2
+
+
+_ROW: Final = np.ones((1, CELL), np.uint8)

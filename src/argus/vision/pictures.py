@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from argus.core.frame import Channels, Image
 from argus.vision.picture_layout import Window, turn_of
-from argus.vision.picture_planes import EXPANDED, LAYOUTS, Layout, planes_of, resize
+from argus.vision.picture_planes import LAYOUTS, Layout, expanded, luma_of, planes_of, resize
 from argus.vision.scaling import converted, resampled, room
 
 _FULL_RANGE: Final = 2  # AVCOL_RANGE_JPEG
@@ -153,6 +153,10 @@ class PlanarPicture:
         _expect_size(width, height)
         if channels != "gray" and self._whole is None and self._grows(*self._seen(width, height)):
             return self._turn.apply(self._large(*self._seen(width, height), channels))
+        if channels == "gray" and self._whole is None:
+            plane = luma_of(self._frame)
+            if plane is not None:
+                return self._turn.apply(self._luma(plane, *self._seen(width, height)))
         found = self._planes()
         if self._whole is not None and found is None:
             return ArrayPicture(self.bgr()).resized(width, height, channels)
@@ -219,7 +223,7 @@ class PlanarPicture:
     def _luma(self, plane: NDArray[Any], width: int, height: int) -> Image:
         small = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
         full_range = self._colours[1] == _FULL_RANGE or self._frame.format.name.startswith("yuvj")
-        return cast("Image", small if full_range else cv2.LUT(small, EXPANDED))
+        return cast("Image", small if full_range else expanded(small))
 
 
 def _read_only(pixels: Image) -> Image:

@@ -56,7 +56,8 @@ def look_size(width: int, height: int) -> tuple[int, int]:
 def look_at(grey: Image, size: tuple[int, int]) -> Look:
     """Measure a grey picture (H, W) of `look_size`, taken of a picture of `size`."""
     calm = cv2.GaussianBlur(grey, (3, 3), 0)
-    strength = cv2.magnitude(cv2.Sobel(calm, cv2.CV_32F, 1, 0), cv2.Sobel(calm, cv2.CV_32F, 0, 1))
+    across, down = cv2.spatialGradient(calm)
+    strength = cv2.magnitude(across.astype(np.float32), down.astype(np.float32))
     edges = cast("NDArray[np.float32]", cv2.GaussianBlur(strength, (5, 5), 0))
     fine = cv2.norm(cv2.Laplacian(grey, cv2.CV_16S), cv2.NORM_L2SQR)
     coarse = cv2.norm(strength, cv2.NORM_L2SQR)
@@ -64,7 +65,7 @@ def look_at(grey: Image, size: tuple[int, int]) -> Look:
     return Look(
         grey=grey,
         size=size,
-        brightness=float(tones.mean()) / 255.0,
+        brightness=cv2.mean(tones)[0] / 255.0,
         sharpness=fine / (coarse + grey.size),
         edges=edges,
         detail=detail,

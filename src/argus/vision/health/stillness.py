@@ -62,9 +62,8 @@ class Stillness:
             faces.clear()
         nearest = 255.0
         for face in faces:
-            difference = cv2.absdiff(grey, face)
-            mean = float(cv2.mean(difference)[0])
-            if mean <= _ALL_OVER and strongest_tile(difference) <= _SOMEWHERE:
+            mean = cv2.norm(grey, face, cv2.NORM_L1) / grey.size
+            if mean <= _ALL_OVER and strongest_tile(cv2.absdiff(grey, face)) <= _SOMEWHERE:
                 return "none"
             nearest = min(nearest, mean)
             if mean > _ANOTHER_SCENE:
