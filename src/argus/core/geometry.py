@@ -37,7 +37,8 @@ def iou_matrix(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.flo
     np.maximum(wide, 0, out=wide)
     np.maximum(high, 0, out=high)
     wide *= high
-    union = box_area(a)[:, None] + box_area(b)
+    area = box_area(b)
+    union = (area if a is b else box_area(a))[:, None] + area
     union -= wide
     np.maximum(union, np.float32(1e-9), out=union)
     wide /= union

@@ -126,8 +126,8 @@ class Background:
 
     def _compare(self, grey: Image) -> None:
         """Put into `_change` how far each patch of 3x3 pixels has changed, in levels."""
-        # With its sign: grain cancels out, and what has a size stays. A background of patches would be cheaper,
-        # but cannot follow the light where that drives single pixels into black or white.
+        # With its sign: grain cancels out, and what has a size stays. A background of patches would be
+        # cheaper, but cannot follow the light where that drives single pixels into black or white.
         np.subtract(grey, self._mean, out=self._change)
         cv2.blur(self._change, (3, 3), self._change)
 

@@ -46,7 +46,8 @@ def _by_matrix(
     xyxy: NDArray[np.float32], class_id: NDArray[np.int32], iou: float, limit: int
 ) -> NDArray[np.intp]:
     clashes = iou_matrix(xyxy, xyxy) > iou
-    clashes &= class_id[:, None] == class_id
+    if (class_id != class_id[:1]).any():
+        clashes &= class_id[:, None] == class_id
     dropped = np.zeros(len(xyxy), np.bool_)
     # Most boxes clash with nothing but themselves: only the others are looked at one by one.
     for i in (clashes.sum(axis=1) > 1).nonzero()[0].tolist():

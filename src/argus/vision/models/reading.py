@@ -87,8 +87,18 @@ def read_outputs(
     return DoubtfulDetections(xyxy, confidence, found.class_id, labels, masks=masks, doubts=doubtful), strange
 
 
+def _is_sound(found: Candidates, classes: int) -> bool:
+    """Return whether nothing need be left out, which is nearly always so and soon told."""
+    ids = found.class_id
+    if not 0 < len(ids) <= MOST_CANDIDATES:
+        return not len(ids)
+    return bool(np.isfinite(found.xyxy).all()) and int(ids.min()) >= 0 and int(ids.max()) < classes
+
+
 def _sound(found: Candidates, classes: int, wanted: frozenset[int] | None) -> tuple[Candidates, int]:
     """Return the candidates that are finite, known and wanted, and how many were not finite."""
+    if wanted is None and found.coefficients is None and _is_sound(found, classes):
+        return found, found.not_finite
     finite = np.isfinite(found.xyxy).all(axis=1)
     if found.coefficients is not None:
         finite &= np.isfinite(found.coefficients).all(axis=1)
