@@ -120,6 +120,17 @@ def test_one_submission_read_by_one_thread_and_needed_by_another(detector: Netwo
     assert mine == list(range(30, 60))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("streams", [1, 2])
+def test_so_many_inferences_run_at_once_as_are_wanted(tmp_path: Path, engine: str, streams: int) -> None:
+    path = write_brightness_detector(tmp_path / "net.onnx")
+    loaded = load_detector(path, engine=engine, precision="f32", confidence=0.01, streams=streams)
+    assert isinstance(loaded, NetworkDetector)
+    assert loaded.depth == streams + 1, "one more is drawn meanwhile"
+    assert brightness(loaded, *range(30, 60)) == list(range(30, 60))
+    loaded.close()
+
+
 def test_a_submission_says_when_its_result_is_there(detector: NetworkDetector) -> None:
     pending = detector.submit([frame(value=v) for v in range(40, 46)])
     until = time.monotonic() + 10

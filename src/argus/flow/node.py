@@ -60,6 +60,8 @@ class Node:
     """The node's name in its system."""
     replica: int = 0
     """Which of its replicas this is, first 0."""
+    replicas: int = 1
+    """How many of it there are on this host."""
     params: Any = None
     """An instance of `Params`; replaced, never changed, before `on_params` is called."""
     log: structlog.stdlib.BoundLogger

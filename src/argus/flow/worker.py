@@ -98,7 +98,7 @@ def main() -> int:
     log = LateLogger(node=plan.source)
     try:
         node = make_node(plan.node, plan.folder)
-        node.replica = plan.replica
+        node.replica, node.replicas = plan.replica, plan.node.replicas
         changes = Changes(node, plan.node, line)
         runner = Runner(
             node,

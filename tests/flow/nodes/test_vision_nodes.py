@@ -18,6 +18,7 @@ from argus.flow.nodes.detector import Detector
 from argus.flow.nodes.frame_detections import FrameDetections, relative, size_of
 from argus.flow.nodes.tracker import Tracker
 from argus.flow.nodes.zones import Zones
+from argus.vision.models.detector import NetworkDetector
 from argus.vision.pipeline import Pipeline
 from argus.vision.results import Event
 from argus.vision.synthetic.suggestion import PLAZA_LINES, PLAZA_ZONES
@@ -55,6 +56,15 @@ def test_a_detector_sends_what_is_in_a_frame_its_size_and_the_frame(
         detector.give(frames[3])
     assert [sent.output for sent in detector.sent] == ["out", "frame"]
     assert np.array_equal(detector.sent[1].value.bgr, frames[3].bgr)
+
+
+@pytest.mark.parametrize(("replicas", "one_stream"), [(1, True), (2, False)])
+def test_all_cores_look_at_a_frame_unless_replicas_share_them(replicas: int, one_stream: bool) -> None:
+    node = Detector()
+    node.replicas = replicas
+    with on_bench(node, precision="f32", model="builtin:plaza"):
+        assert isinstance(node._model, NetworkDetector)
+        assert (node._model.depth == 2) is one_stream, "one stream, and one more is drawn meanwhile"
 
 
 def test_a_bare_picture_is_looked_at_too(frames: list[Frame], found: list[FrameDetections]) -> None:

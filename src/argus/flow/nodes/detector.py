@@ -108,6 +108,8 @@ class Detector(ConsumerNode):
         said["confidence"] = params.confidence
         unsaid = {"engine": "auto", "device": "auto", "precision": "auto", "trusted": False}
         given = {k: v for k, v in said.items() if v is not None and unsaid.get(k) != v}
+        if self.replicas == 1:
+            given["streams"] = 1  # one frame at a time is looked at: on all cores
         model = load_detector(params.model, **given)
         self.log.info("detector.loaded", model=model.name, engine=getattr(model, "description", ""))
         return model

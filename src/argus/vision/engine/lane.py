@@ -175,7 +175,13 @@ class Lane:
         wait_s = self._fill()
         if not self._flying:
             return wait_s
-        if len(self._flying) >= self._at_once() or self._flying[0].ready(self._batching.moment_s):
+        if len(self._flying) >= self._at_once():
+            self._land()
+            return 0.0
+        asked_s = self._clock()
+        landed = self._flying[0].ready(self._batching.moment_s)
+        self.counts.wait_s += self._clock() - asked_s
+        if landed:
             self._land()
         return 0.0
 

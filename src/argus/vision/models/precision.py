@@ -67,6 +67,7 @@ def open_at_best(engine: str, planned: Plan, spec: ModelSpec) -> Network:
             planned.arithmetic,
             planned.canvas,
             spec.threads,
+            spec.streams,
             planned.layout.score_rows if isinstance(planned.layout, Scored) else None,
         )
         return open_network(on, planned.file, planned.signature, planned.picture, options)

@@ -177,10 +177,10 @@ def open_onnxruntime(file: Path, signature: Signature, picture: Port, options: R
     cores = options.threads or _cores()
     settings = ort.SessionOptions()
     settings.log_severity_level = 3
-    settings.intra_op_num_threads = 1 if device == "cpu" else cores
+    at_once = options.streams or (cores if device == "cpu" else 1)
+    settings.intra_op_num_threads = max(1, cores // at_once) if device == "cpu" else cores
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = _session(ort, file, settings, providers)
-    at_once = cores if device == "cpu" else 1
     workers = ThreadPoolExecutor(at_once, thread_name_prefix="argus-onnxruntime")
     feed = _Feed(picture, options.arithmetic)
     requests = [OnnxRuntimeRequest(session, workers, signature, feed) for _ in range(at_once + 1)]

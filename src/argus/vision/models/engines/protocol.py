@@ -82,6 +82,8 @@ class RunOptions:
     canvas: tuple[int, int, int] | None
     """(B, H, W) of every inference; None where they differ from call to call."""
     threads: int | None = None
+    streams: int | None = None
+    """Inferences that run at once; None: as many as give most per second."""
     best_of: ScoreRows | None = None
     """Whose best score (B, N) the engine may give as one output more, behind those of the signature. It does
     so where that costs it nothing; whoever reads them works it out otherwise."""
