@@ -52,6 +52,14 @@ def test_the_help_loads_nothing_heavy() -> None:
     assert done.stdout.strip().splitlines()[-1] == "HEAVY []"
 
 
+def test_a_run_starts_without_what_few_runs_need() -> None:
+    """Half a second on a slow machine: what compares two models, and what writes pages."""
+    rare = ("scipy", "jinja2", "torch", "onnxruntime", "openvino")
+    code = f"import sys, argus.vision.runner.job; print([m for m in {rare!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_importing_argus_loads_nothing_heavy() -> None:
     code = f"import sys, argus; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

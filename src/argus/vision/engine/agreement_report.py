@@ -13,7 +13,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from argus.core.metrics import HistogramSnapshot
@@ -224,6 +223,8 @@ def write_agreement(folder: Path, report: AgreementReport) -> None:
 
 def render_agreement(report: AgreementReport, *, written_at: datetime | None = None) -> str:
     """Return the page, dated `written_at` or now; it holds its pictures and loads nothing."""
+    import jinja2  # here, as nearly every run starts without a page to write
+
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters |= {"percent": _percent, "ms": _ms, "signed": _signed, "said": _said}
     template = resources.files(__package__) / "templates" / "agreement.html.j2"

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from argus.core.errors import OutputError
@@ -74,6 +73,8 @@ def render_report(
     written_at: datetime | None = None,
 ) -> str:
     """Return the page that `write_report` writes, dated `written_at` or now."""
+    import jinja2  # here, as nearly every run starts without a page to write
+
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters |= {"clock": clock, "duration": duration, "number": number}
     script = _part("page.js")
