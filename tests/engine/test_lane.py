@@ -14,7 +14,7 @@ from argus.vision.engine.batching import Batching
 from argus.vision.engine.boxes import Every
 from argus.vision.engine.feed import Feed
 from argus.vision.engine.lane import Lane
-from tests.engine.parts import AsyncFinder, Clock, Finder, SlowFinder, Watcher, frame
+from tests.engine.parts import AsyncFinder, Clock, Finder, Flying, SlowFinder, Watcher, frame
 from tests.sources.settling import comes_true
 
 
@@ -146,6 +146,27 @@ def test_what_can_only_be_waited_for_is_waited_for() -> None:
     one.feed.offer(frame(0))
     assert lane.turn() == 0.0
     assert one.seen == [0]
+
+
+@pytest.mark.parametrize(
+    "ready", [True, lambda: True, lambda _: 1 / 0], ids=["a word", "another call", "a bug"]
+)
+def test_whatever_a_plug_in_calls_ready_its_frames_are_looked_at(ready: object) -> None:
+    clock = Clock()
+    detector = AsyncFinder()
+
+    def submit(frames: Sequence[Frame]) -> Flying:
+        flying = Flying(detector, list(frames))
+        object.__setattr__(flying, "ready", ready)
+        return flying
+
+    detector.submit = submit  # type: ignore[method-assign]
+    lane, one = Lane(detector, clock=clock), member("one", clock, max_age_s=10)
+    lane.attach(one)
+    for index in range(3):
+        one.feed.offer(frame(index))
+        run_dry(lane)
+    assert one.seen == [0, 1, 2]
 
 
 def test_a_cameras_frame_waits_where_a_newer_one_can_take_its_place_and_not_behind_the_engine() -> None:
