@@ -141,6 +141,7 @@ def test_a_camera_keeps_all_of_an_engine_busy() -> None:
 def test_what_can_only_be_waited_for_is_waited_for() -> None:
     clock = Clock()
     detector = AsyncFinder()
+    detector.depth = 4
     lane, one = Lane(detector, clock=clock), member("one", clock, max_age_s=10)
     lane.attach(one)
     one.feed.offer(frame(0))
@@ -154,6 +155,7 @@ def test_what_can_only_be_waited_for_is_waited_for() -> None:
 def test_whatever_a_plug_in_calls_ready_its_frames_are_looked_at(ready: object) -> None:
     clock = Clock()
     detector = AsyncFinder()
+    detector.depth = 4
 
     def submit(frames: Sequence[Frame]) -> Flying:
         flying = Flying(detector, list(frames))
