@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -128,6 +129,16 @@ def test_so_many_inferences_run_at_once_as_are_wanted(tmp_path: Path, engine: st
     assert isinstance(loaded, NetworkDetector)
     assert loaded.depth == streams + 1, "one more is drawn meanwhile"
     assert brightness(loaded, *range(30, 60)) == list(range(30, 60))
+    loaded.close()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_more_inferences_run_at_once_than_there_are_cores(tmp_path: Path, engine: str) -> None:
+    path = write_brightness_detector(tmp_path / "net.onnx")
+    loaded = load_detector(path, engine=engine, precision="f32", confidence=0.01, streams=1024)
+    assert isinstance(loaded, NetworkDetector)
+    assert loaded.depth <= (os.cpu_count() or 1) + 1
+    assert brightness(loaded, 40, 50) == [40, 50]
     loaded.close()
 
 

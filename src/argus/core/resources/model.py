@@ -57,8 +57,8 @@ class ModelSpec(Spec):
     threads: int | None = Field(default=None, ge=1, le=1024)
     """CPU threads of the engine; None: one for each core."""
     streams: int | None = Field(default=None, ge=1, le=1024)
-    """Inferences that run at once, at most. More look at more frames per second; 1 is sooner done with each,
-    on all cores. None: as many as give most frames per second."""
+    """Inferences that run at once; no more than cores. More look at more frames per second; 1 is sooner done
+    with each, on all cores. None: as many as give most frames per second."""
 
     @field_validator("input_size", mode="before")
     @classmethod

@@ -177,8 +177,8 @@ def open_onnxruntime(file: Path, signature: Signature, picture: Port, options: R
     cores = options.threads or _cores()
     settings = ort.SessionOptions()
     settings.log_severity_level = 3
-    at_once = options.streams or (cores if device == "cpu" else 1)
-    settings.intra_op_num_threads = max(1, cores // at_once) if device == "cpu" else cores
+    at_once = min(options.streams or cores, cores) if device == "cpu" else options.streams or 1
+    settings.intra_op_num_threads = cores // at_once if device == "cpu" else cores
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = _session(ort, file, settings, providers)
     workers = ThreadPoolExecutor(at_once, thread_name_prefix="argus-onnxruntime")
