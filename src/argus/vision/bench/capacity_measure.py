@@ -218,19 +218,19 @@ def _alone(source: str, model: ModelSpec, fps: float | None) -> Alone:
     own_fps = nominal_fps or (count / wall_s if live else 25.0)
     detector = load_detector(model)
     try:
-        inference_fps = _inference_fps(detector, list(pictures))
+        alone_fps = inference_fps(detector, list(pictures))
     finally:
         detector.close()
     return Alone(
         fps=own_fps if fps is None else min(fps, own_fps),
         decode_s=cpu_s / count,
-        inference_fps=inference_fps,
+        inference_fps=alone_fps,
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         free_bytes=free_bytes(),
     )
 
 
-def _inference_fps(detector: Detector, pictures: list[Picture]) -> float:
+def inference_fps(detector: Detector, pictures: list[Picture]) -> float:
     """Return the frames per second that a detector prepares and looks at, kept as busy as it can be."""
     batch = max(1, int(getattr(detector, "batch", 1)))
     frames = [Frame(pictures[i % len(pictures)], "bench", i, i / 30, datetime.now(UTC)) for i in range(batch)]

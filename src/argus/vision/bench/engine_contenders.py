@@ -9,31 +9,28 @@ import json
 import tempfile
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from argus.core.detections import Detections
 from argus.core.resources.camera import CameraSpec
 from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import PipelineSpec
+from argus.vision.bench.capacity_measure import inference_fps
 from argus.vision.bench.contenders import Stopwatch, Took, Work
 from argus.vision.bench.memory_camera import BURST, MemoryCameras, decoded
 from argus.vision.engine.engine import Engine
 from argus.vision.engine.lanes import OpenModel
 from argus.vision.engine.models import LaneSpec, open_detector
-from argus.vision.models.protocols import AsyncDetector, Detector, Pending
+from argus.vision.models.protocols import Detector
 from argus.vision.results import Event, FrameResult
 from argus.vision.sources.hub import open_by_options
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.protocol import Source
 
 _PICTURES: Final = 60
-_LOOKS: Final = 8
-"""Batches that tell how many frames per second a model looks at."""
 _FLEET_S: Final = 40.0
 """Seconds that the still fleet is watched."""
 
@@ -216,27 +213,7 @@ def _capacity(work: Work) -> float:
     """Return the frames per second that the model looks at, measured for a moment."""
     detector = open_detector(LaneSpec(_model(work)))
     try:
-        pictures = decoded(work.video, work.batch)
-        from datetime import UTC, datetime
-
-        from argus.core.frame import Frame
-
-        frames = [Frame(picture, "bench", i, i / 30, datetime.now(UTC)) for i, picture in enumerate(pictures)]
-        detector.detect(frames)
-        # As many at once as the lane has under way: one alone leaves cores idle.
-        depth = max(1, detector.depth) if isinstance(detector, AsyncDetector) else 1
-        flying: deque[Pending[list[Detections]]] = deque()
-        began = time.perf_counter()
-        for _ in range(_LOOKS):
-            if len(flying) == depth:
-                flying.popleft().result()
-            if isinstance(detector, AsyncDetector):
-                flying.append(detector.submit(frames))
-            else:
-                detector.detect(frames)
-        while flying:
-            flying.popleft().result()
-        return _LOOKS * len(frames) / (time.perf_counter() - began)
+        return inference_fps(detector, decoded(work.video, work.batch))
     finally:
         detector.close()
 
