@@ -133,6 +133,21 @@ def test_so_many_inferences_run_at_once_as_are_wanted(tmp_path: Path, engine: st
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_a_container_that_may_use_one_core_runs_one_inference_at_once(
+    tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("no machine with several cores")
+    monkeypatch.setattr(f"argus.vision.models.engines.{engine}.usable_cores", lambda: 1)
+    path = write_brightness_detector(tmp_path / "net.onnx")
+    loaded = load_detector(path, engine=engine, precision="f32", confidence=0.01)
+    assert isinstance(loaded, NetworkDetector)
+    assert loaded.depth == 2, "one more is drawn meanwhile"
+    assert brightness(loaded, 40, 50) == [40, 50]
+    loaded.close()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_no_more_inferences_run_at_once_than_there_are_cores(tmp_path: Path, engine: str) -> None:
     path = write_brightness_detector(tmp_path / "net.onnx")
     loaded = load_detector(path, engine=engine, precision="f32", confidence=0.01, streams=1024)

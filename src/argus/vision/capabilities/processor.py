@@ -10,6 +10,7 @@ from pathlib import Path
 
 from argus.vision.capabilities.finding import Finding
 
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _BF16 = ("amx_bf16", "avx512_bf16", "bf16", "svebf16")
 _INT8 = ("amx_int8", "avx512_vnni", "avx_vnni", "asimddp", "i8mm")
 _SHOWN = {
@@ -51,15 +52,13 @@ class Processor:
         return tuple(shown for flag, shown in _SHOWN.items() if flag in self.flags)
 
 
-def read_processor(
-    proc: Path = Path("/proc/cpuinfo"), cgroup: Path = Path("/sys/fs/cgroup/cpu.max")
-) -> Processor:
+def read_processor(proc: Path = Path("/proc/cpuinfo"), cgroup: Path = _QUOTA) -> Processor:
     """Return what is known of the processor; without `/proc` little is."""
     facts = _cpuinfo(proc)
     # A virtual machine may call itself `unknown`; arm kernels name no model at all.
     model = facts.get("model name") or facts.get("hardware") or platform.processor() or platform.machine()
     flags = facts.get("flags") or facts.get("features") or ""
-    return Processor(" ".join(model.split()), _cores(cgroup), frozenset(flags.split()))
+    return Processor(" ".join(model.split()), usable_cores(cgroup), frozenset(flags.split()))
 
 
 def _cpuinfo(proc: Path) -> Mapping[str, str]:
@@ -71,7 +70,8 @@ def _cpuinfo(proc: Path) -> Mapping[str, str]:
     return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
-def _cores(cgroup: Path) -> int:
+def usable_cores(cgroup: Path = _QUOTA) -> int:
+    """Return the cores that this process may use: its affinity, or the quota of its container, rounded up."""
     try:
         mine = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS

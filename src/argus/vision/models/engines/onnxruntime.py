@@ -7,7 +7,6 @@ would take the cores from decoding and tracking. Measurements: `docs/decisions/0
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from argus.core.errors import ModelUnavailable, ModelUnreadable
+from argus.vision.capabilities.processor import usable_cores
 from argus.vision.models.engines.protocol import Arithmetic, Arrays, Port, RunOptions, Signature
 from argus.vision.models.engines.slots import SlotPool
 
@@ -174,7 +174,7 @@ def open_onnxruntime(file: Path, signature: Signature, picture: Port, options: R
     """
     ort = import_onnxruntime()
     device, providers = _providers(ort, options)
-    cores = options.threads or _cores()
+    cores = options.threads or usable_cores()
     settings = ort.SessionOptions()
     settings.log_severity_level = 3
     at_once = min(options.streams or cores, cores) if device == "cpu" else options.streams or 1
@@ -267,10 +267,3 @@ def _providers(ort: Any, options: RunOptions) -> tuple[str, list[Any]]:
 def _port(value: Any) -> Port:
     shape = tuple(n if isinstance(n, int) and n > 0 else None for n in value.shape)
     return Port(value.name, shape, _DTYPES.get(value.type, value.type))
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1

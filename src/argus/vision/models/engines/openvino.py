@@ -9,6 +9,7 @@ request on all cores; with one stream, for who asks for one at a time, it is the
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from argus.core.errors import ModelUnavailable, ModelUnreadable
+from argus.vision.capabilities.processor import usable_cores
 from argus.vision.models.engines.protocol import (
     Arithmetic,
     Arrays,
@@ -132,8 +134,11 @@ def open_openvino(file: Path, signature: Signature, picture: Port, options: RunO
             settings["INFERENCE_PRECISION_HINT"] = _HINTS[options.precision]
         elif device == "CPU":
             settings["INFERENCE_PRECISION_HINT"] = "f32"
-        if options.threads is not None and device == "CPU":
-            settings["INFERENCE_NUM_THREADS"] = options.threads
+        threads = options.threads
+        if threads is None and usable_cores() < (os.cpu_count() or 1):
+            threads = usable_cores()  # more would be held back, all of them, by the quota of a container
+        if threads is not None and device == "CPU":
+            settings["INFERENCE_NUM_THREADS"] = threads
         compiled = core.compile_model(model, device, settings)
         streams = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         # One more than there are streams: it is drawn on while the others run.
