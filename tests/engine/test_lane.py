@@ -10,9 +10,9 @@ import pytest
 from argus.core.detections import Detections
 from argus.core.errors import ModelUnavailable
 from argus.core.frame import Frame
-from argus.vision.engine.batching import Batching
 from argus.vision.engine.boxes import Every
 from argus.vision.engine.feed import Feed
+from argus.vision.engine.flight import Room, moment_s
 from argus.vision.engine.lane import Lane
 from tests.engine.parts import AsyncFinder, Clock, Finder, Flying, SlowFinder, Watcher, frame
 from tests.sources.settling import comes_true
@@ -185,22 +185,17 @@ def test_a_cameras_frame_waits_where_a_newer_one_can_take_its_place_and_not_behi
 
 
 def test_where_an_engine_is_faster_than_its_frames_are_drawn_one_more_is_drawn_ahead() -> None:
-    calm, hasty = Batching(1), Batching(1)
-    for batching, inference_s in ((calm, 0.15), (hasty, 0.01)):
-        batching.landed(0.0, inference_s)
-        batching.prepared(0.001)
-        batching.handed_on(0.001)
-    assert [calm.at_once(3), hasty.at_once(3)] == [2, 3]
-    assert [calm.at_once(1), hasty.at_once(1)] == [1, 1]
+    at_once = []
+    for depth in (3, 1):
+        room = Room(depth)
+        room.prepared(0.001)
+        room.handed_on(0.001)
+        at_once += [room.at_once(0.15), room.at_once(0.01)]
+    assert at_once == [2, 3, 1, 1]
 
 
 def test_a_lane_looks_up_from_a_result_more_often_where_the_engine_is_quick() -> None:
-    batching = Batching(1)
-    moments_s = [batching.moment_s]
-    for inference_s in (0.1, 10.0):
-        batching.inference_s = inference_s
-        moments_s.append(batching.moment_s)
-    assert moments_s == pytest.approx([0.001, 0.005, 0.01])
+    assert [moment_s(0.0), moment_s(0.1), moment_s(10.0)] == pytest.approx([0.001, 0.005, 0.01])
 
 
 def test_a_lane_with_an_inference_under_way_can_be_closed() -> None:

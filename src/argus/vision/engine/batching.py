@@ -17,12 +17,6 @@ _CALM_S: Final = 0.005
 _SHARE_OF_AGE: Final = 0.25
 """Part of the freshness budget that may be spent on waiting for company."""
 _SMOOTHING: Final = 0.2
-_IDLE: Final = 0.03
-"""Part of an inference for which the engine may stand idle between two."""
-_MOMENT: Final = 0.05
-"""Part of an inference for which a frame that comes may wait for a lane that waits for a result."""
-_MOMENT_S: Final = (0.001, 0.01)
-"""The least and the most of that, in seconds."""
 
 
 @dataclass(slots=True)
@@ -33,9 +27,6 @@ class Batching:
     """Frames per inference."""
     inference_s: float = 0.0
     """What one inference takes, smoothed; where several are under way, the time between their ends."""
-    between_s: float = 0.0
-    """What the lane spends on a batch around it, smoothed: drawing it and handing on its results."""
-    _prepared_s: float = 0.0
     _landed_s: float = float("-inf")
     _partial_since_s: float | None = None
 
@@ -67,35 +58,6 @@ class Batching:
             return left_s
         self._partial_since_s = None
         return 0.0
-
-    @property
-    def moment_s(self) -> float:
-        """For how long a result may be waited for while there is room for another inference."""
-        least_s, most_s = _MOMENT_S
-        return min(max(_MOMENT * self.inference_s, least_s), most_s)
-
-    def at_once(self, depth: int) -> int:
-        """Return how many inferences of live frames shall be under way.
-
-        Args:
-            depth: How many keep the engine busy whatever happens: one of them waits for its turn while the
-                others run. Its frames grow old there, and a newer one would do as well, so it is worth it
-                only where the engine would stand idle for long between two.
-        """
-        others = depth - 1
-        # With several under way one lands each `inference_s`, so each takes as long as all of them together.
-        spare = self.between_s > _IDLE * others * self.inference_s
-        return max(1, depth if spare else others)
-
-    def prepared(self, took_s: float) -> None:
-        """Hear how long a batch was drawn."""
-        self._prepared_s = took_s
-
-    def handed_on(self, took_s: float) -> None:
-        """Hear how long it took to hand on what a batch showed."""
-        now_s = self._prepared_s + took_s
-        known_s = self.between_s or now_s
-        self.between_s = known_s + _SMOOTHING * (now_s - known_s)
 
     def full(self) -> float:
         """Hear that enough frames wait for a whole batch; return 0, for it goes now."""

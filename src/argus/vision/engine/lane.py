@@ -2,8 +2,8 @@
 
 A lane has one thread, which gathers, submits and hands results on; the engine works beside it in
 threads of its own. A lane has one model for all its life: another model is another lane, to which
-feeds move between two batches, so no batch ever mixes two. When a batch goes is `batching`; how
-frames wait is `feed`; what is done with detections is the member's.
+feeds move between two batches, so no batch ever mixes two. When a batch goes is `batching`, how many
+are under way `flight`; how frames wait is `feed`; what is done with detections is the member's.
 """
 
 from __future__ import annotations
@@ -13,38 +13,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from argus.core.detections import Detections
 from argus.core.errors import ModelUnavailable
 from argus.vision.engine.batching import Batching
-from argus.vision.engine.feed import Feed, Taken
-from argus.vision.engine.flight import Done, Flight, frames_of
+from argus.vision.engine.feed import Taken
+from argus.vision.engine.flight import Done, Flight, Member, Room, frames_of, moment_s
 from argus.vision.models.doubts import FLOOR, Doubting
 from argus.vision.models.protocols import AsyncDetector, Detector, Pending
 
 _AGELESS: Final = 10.0
 """What counts as the freshness budget of recordings, in seconds."""
-
-
-class Member(Protocol):
-    """A pipeline that is looked at by a lane."""
-
-    @property
-    def feed(self) -> Feed:
-        """Where its frames wait."""
-        ...
-
-    @property
-    def max_age_s(self) -> float | None:
-        """Its freshness budget."""
-        ...
-
-    def consume(self, taken: Taken, detections: Detections, lane: Lane, inferred_s: float) -> bool:
-        """Take what the model saw in one frame, in order; return whether it could. Raises nothing."""
-        ...
 
 
 @dataclass(slots=True)
@@ -92,7 +74,7 @@ class Lane:
         self._detector = detector
         self._doubting = detector if isinstance(detector, Doubting) else None
         self._asynchronous = detector if isinstance(detector, AsyncDetector) else None
-        self._depth = 1 if self._asynchronous is None else max(1, self._asynchronous.depth)
+        self._room = Room(1 if self._asynchronous is None else max(1, self._asynchronous.depth))
         self._batching = Batching(max(1, int(getattr(detector, "batch", 1))))
         self._on_failure = on_failure
         self._clock = clock
@@ -179,7 +161,7 @@ class Lane:
             self._land()
             return 0.0
         asked_s = self._clock()
-        landed = self._flying[0].ready(self._batching.moment_s)
+        landed = self._flying[0].ready(moment_s(self.inference_s))
         self.counts.wait_s += self._clock() - asked_s
         if landed:
             self._land()
@@ -188,8 +170,8 @@ class Lane:
     def _at_once(self) -> int:
         """Return how many inferences shall be under way at most."""
         if all(member.max_age_s is None for member in self._members):
-            return self._depth
-        return self._batching.at_once(self._depth)
+            return self._room.depth
+        return self._room.at_once(self.inference_s)
 
     def _fill(self) -> float | None:
         """Submit what is due while the engine has room; return for how long nothing more will be, or None."""
@@ -262,7 +244,7 @@ class Lane:
         else:
             submit_s = self._clock() - began_s
             self.counts.submit_s += submit_s
-            self._batching.prepared(submit_s)
+            self._room.prepared(submit_s)
             if not self._flying:
                 self._free_since_s = began_s
             self._flying.append(Flight(tuple(batch), pending, began_s))
@@ -293,7 +275,7 @@ class Lane:
         for (member, taken), detections in zip(flight.taken, seen, strict=True):
             good = member.consume(taken, detections, self, now_s)
             taken.feed.end(taken, "processed" if good else "dropped_stale")
-        self._batching.handed_on(self._clock() - now_s)
+        self._room.handed_on(self._clock() - now_s)
 
     def _sort_out(self, batch: Sequence[tuple[Member, Taken]], error: Exception) -> None:
         """Look at the frames of a batch one by one, so that the one at fault stands alone."""

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from argus.core.errors import ModelUnavailable
 from argus.vision.branches.sharing import OpenLane, SharedLanes
 from argus.vision.branches.warming import warm_up
-from argus.vision.engine.lane import Lane, Member
+from argus.vision.engine.flight import Member
+from argus.vision.engine.lane import Lane
 from argus.vision.engine.models import LaneSpec
 from argus.vision.engine.turned_lane import TurnedLane
 from argus.vision.models.protocols import Detector

@@ -74,7 +74,7 @@ class Comparison(Protocol):
 
 
 class Member:
-    """A pipeline, its feed and its figures; see `argus.vision.engine.lane.Member`."""
+    """A pipeline, its feed and its figures; see `argus.vision.engine.flight.Member`."""
 
     def __init__(
         self,

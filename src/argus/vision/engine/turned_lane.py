@@ -15,7 +15,8 @@ from typing import cast
 from argus.core.detections import Detections
 from argus.core.errors import ModelUnavailable
 from argus.core.frame import Frame
-from argus.vision.engine.lane import Lane, Member
+from argus.vision.engine.flight import Member
+from argus.vision.engine.lane import Lane
 from argus.vision.models.protocols import AsyncDetector, Detector, Pending
 
 
@@ -66,7 +67,7 @@ class TurnedLane(Lane):
         """Submit all that is due; hand results on while the engine is full, or nothing else is to come."""
         while True:
             self._fill()
-            if not self._flying or (len(self._flying) < self._depth and self._more_will_come()):
+            if not self._flying or (len(self._flying) < self._room.depth and self._more_will_come()):
                 return
             self._land()
 
