@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -61,6 +62,20 @@ def test_a_frozen_picture_is_told_and_so_is_its_end() -> None:
     ended = [event for _, event in watch.events if event.type == "camera.frozen"][-1]
     assert ended.start_s == pytest.approx(frozen_s, abs=1)
     assert ended.end_s == pytest.approx(again_s, abs=1)
+
+
+@pytest.mark.parametrize("harm", [black, soft, aside, lambda picture: scene(40)[0]])
+def test_an_ill_camera_is_looked_at_more_often_so_that_its_recovery_is_told_soon(
+    harm: Callable[[Image], Image],
+) -> None:
+    watch, pictures, _ = after_a_good_start()
+    took_s = []
+    for phase in range(5):
+        watch.show(harm(pictures[i]) for i in range(14 * FPS + phase))
+        well_s = watch.time_s
+        watch.show(pictures[: 5 * FPS])
+        took_s.append(watch.told_at("online end", after_s=well_s) - well_s)
+    assert 1.0 <= min(took_s) <= max(took_s) <= 1.5
 
 
 @pytest.mark.parametrize("bgr", [(110, 135, 190), (30, 30, 35), (235, 235, 240)])

@@ -23,7 +23,8 @@ class HealthSpec(Spec):
     """When a camera that gives pictures counts as ill all the same, and how that is told."""
 
     check_every: Duration = Field(default=0.5, gt=0)
-    """Seconds between two looks at the picture. Higher costs less; lower tells sooner."""
+    """Seconds between two looks at the picture; a third of it while the camera is ill. Higher costs less;
+    lower tells sooner."""
     frozen_after: Duration = 10.0
     """Seconds of one unchanged picture before `camera.frozen`; 0: never. Higher bears stillness; lower tells
     sooner."""

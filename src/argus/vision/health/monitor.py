@@ -28,6 +28,8 @@ from argus.vision.results import Alert, Event
 
 _LEARN_EVERY: Final = 8
 """Looks per lesson once the usual view is known: it changes slowly, and a lesson costs as much as a look."""
+_ILL_LOOKS: Final = 3
+"""Looks at an ill camera in the time of one: few are ill, and that they are well again shall be told soon."""
 _SURELY_LIVE_S: Final = 5.0
 """Stillness up to which a look may teach what is usual: a frozen picture teaches that nothing ever moves."""
 _PICTURES_KEPT: Final = 8
@@ -92,7 +94,7 @@ class HealthMonitor:
         self._alerts: list[Alert] = []
         self._pictures: deque[HealthPicture] = deque(maxlen=_PICTURES_KEPT)
         self._epoch_s = 0.0
-        self._look_due_s = float("-inf")
+        self._look_due_s = self._whole_look_due_s = float("-inf")
         self._look_size = (0, 0)
         self._before: Look | None = None
         self._look: Look | None = None
@@ -122,7 +124,7 @@ class HealthMonitor:
         """An attempt to connect begins."""
         with self._lock:
             judgement = self._begun(now_s)
-            self._look_due_s = float("-inf")
+            self._look_due_s = self._whole_look_due_s = float("-inf")
             self._apply(judgement.break_off(now_s), None, now_s, at)
             if judgement.state == "connecting":
                 self._reason = f"connecting{self._why()}"
@@ -140,7 +142,8 @@ class HealthMonitor:
             self._apply(judgement.frame(now_s), frame, now_s, at)
             if now_s < self._look_due_s:
                 return
-            self._look_due_s = now_s + self._spec.check_every
+            every_s = self._spec.check_every
+            self._look_due_s = now_s + (every_s / _ILL_LOOKS if judgement.state in ILL else every_s)
             self._take_a_look(judgement, frame, now_s, at)
 
     def disconnected(self, now_s: float, at: datetime, reason: str) -> None:
@@ -154,7 +157,7 @@ class HealthMonitor:
         with self._lock:
             self._broken = reason
             judgement = self._begun(now_s)
-            self._look_due_s = float("-inf")
+            self._look_due_s = self._whole_look_due_s = float("-inf")
             self._apply(judgement.break_off(now_s), None, now_s, at)
             if judgement.state == "connecting":
                 self._reason = f"connecting{self._why()}"
@@ -189,14 +192,19 @@ class HealthMonitor:
 
     def _take_a_look(self, judgement: Judgement, frame: Frame, now_s: float, at: datetime) -> None:
         size = (frame.width, frame.height)
+        between = now_s < self._whole_look_due_s
+        if not between:
+            self._whole_look_due_s = now_s + self._spec.check_every
         if self._look is None or self._look.size != size:
             self._forget_the_view(size)
         look = look_at(frame.resized(*self._look_size, "gray"), size)
         alike = self._usual.likeness(look)
         self._difference = UNKNOWN if alike is None else self._usual.compare(look, alike, self._before)
-        self._look = self._before = look
+        self._look = look
+        if not between:
+            self._before = look
         finding = find(look, self._difference, self._spec, judgement.finding)
-        news = self._stillness.step(look.grey, now_s)
+        news = self._stillness.step(look.grey, now_s, between=between)
         still_since_s = self._stillness.since_s
         self._apply(judgement.look(finding, news, still_since_s, now_s), frame, now_s, at)
         surely_live = still_since_s is None or now_s - still_since_s < _SURELY_LIVE_S

@@ -41,9 +41,18 @@ class Stillness:
         self._repeats = 0
         self._since_s = 0.0
 
-    def step(self, grey: Image, now_s: float) -> News:
-        """Take the next look, (H, W), and return whether it is news."""
-        news = self._news(grey)
+    def step(self, grey: Image, now_s: float, *, between: bool = False) -> News:
+        """Take the next look, (H, W), and return whether it is news.
+
+        Args:
+            grey: What is seen.
+            now_s: When.
+            between: It comes sooner than looks usually do. Only plain news counts then: more of the faces
+                that an encoder gives a repeated picture would be seen than can be remembered.
+        """
+        news = self._news(grey, between=between)
+        if between and news != "plain":
+            return "none"
         if news == "none":
             self._repeats += 1
         else:
@@ -56,7 +65,7 @@ class Stillness:
         """When the last news came; None where there were too few pictures since to say that they repeat."""
         return self._since_s if self._repeats >= _REPEATS else None
 
-    def _news(self, grey: Image) -> News:
+    def _news(self, grey: Image, *, between: bool) -> News:
         faces = self._faces
         if faces and faces[0].shape != grey.shape:
             faces.clear()
@@ -68,5 +77,7 @@ class Stillness:
             nearest = min(nearest, mean)
             if mean > _ANOTHER_SCENE:
                 break  # nothing about this scene stands still: the older ones need no look
-        faces.appendleft(grey)
-        return "plain" if nearest > _PLAIN else "faint"
+        news: News = "plain" if nearest > _PLAIN else "faint"
+        if news == "plain" or not between:
+            faces.appendleft(grey)
+        return news
