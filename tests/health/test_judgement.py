@@ -55,6 +55,16 @@ def test_one_bad_look_while_getting_well_starts_the_count_again() -> None:
     assert judgement.state == "dark"
 
 
+@pytest.mark.parametrize(("every_s", "state"), [(0.198, "online"), (0.18, "dark")])
+def test_getting_well_does_not_wait_for_another_look_for_a_few_milliseconds(
+    every_s: float, state: CameraState
+) -> None:
+    judgement = Judgement(HealthSpec(), 5.0, 0.0)
+    looked(judgement, "w" + "d" * 12, 0.0)
+    looked(judgement, "w" * 6, 6.5, every_s=every_s)
+    assert judgement.state == state
+
+
 def test_what_changes_its_looks_while_falling_ill_is_told_as_what_it_mostly_was() -> None:
     judgement = Judgement(HealthSpec(), 5.0, 0.0)
     assert path(looked(judgement, "w" + "mm" + "c" * 10, 0.0)) == ["online", "covered"]

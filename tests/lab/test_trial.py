@@ -8,7 +8,7 @@ from argus.core.errors import SpecError, UnknownName
 from argus.core.resources.model import ModelSpec
 from argus.vision.lab import fault_named
 from argus.vision.lab.outcome import Outcome
-from argus.vision.lab.trial import TrialSpec, choose_faults, run_trial
+from argus.vision.lab.trial import TrialSpec, _worst, choose_faults, run_trial
 
 MOTION = ModelSpec.read({"path": "builtin:motion"}, "model")
 
@@ -27,6 +27,13 @@ def test_a_camera_that_is_cut_off_is_told_as_lost_and_comes_back_in_time() -> No
     said = drop.to_json()
     assert {"fault", "detected", "detect_s", "recovered", "recover_s", "neighbours_p95_change"} <= set(said)
     assert (said["fault"], said["expected"]) == ("drop", "lost")
+    assert -1 < said["worst_without_fault"]
+
+
+def test_the_neighbour_that_felt_most_is_the_one_whose_ages_rose_most() -> None:
+    usual = [[0.1] * 20, [0.2] * 20]
+    assert _worst([[0.1] * 20, [0.2] * 18 + [0.3] * 2], usual) == pytest.approx(0.5)
+    assert _worst([[0.1] * 20, [0.2] * 19 + [9.0]], usual) == 0.0
 
 
 def test_faults_are_chosen_by_name_for_the_cameras_there_are() -> None:

@@ -20,6 +20,9 @@ PICTURE_STATES: Final[frozenset[CameraState]] = frozenset({"dark", "covered", "b
 """States that are read from single pictures."""
 ILL: Final[frozenset[CameraState]] = PICTURE_STATES | {"lost", "frozen"}
 
+_ABOUT_S: Final = 0.05
+"""Seconds that a look may come too soon to say that all is well: frames do not come to the millisecond, and
+the next is a fifth of a second away."""
 _BACK_S: Final = 0.5
 """Seconds of good pictures after which a lost camera is back at the latest: that they come says enough."""
 _FAINT_FOR_S: Final = 2.0
@@ -154,7 +157,7 @@ class Judgement:
         if self._still_since_s is not None and state != "frozen":
             return "frozen", self._still_since_s
         if state == "frozen":
-            if self._moving_s is None or self._moves < 2 or now_s - self._moving_s < self._spec.well_for:
+            if self._moving_s is None or self._moves < 2 or not self._well_since(self._moving_s, now_s):
                 return here
             return self._after_an_illness(self._moving_s, now_s)
         return self._of_pictures(now_s)
@@ -166,11 +169,15 @@ class Judgement:
                 return _state_of(self._found.most_common(1)[0][0]), self._ill_s
             return ("online", now_s) if state == "connecting" else (state, self.since_s)
         if self._finding == "well":
-            if now_s - self._well_s >= spec.well_for:
+            if self._well_since(self._well_s, now_s):
                 return "online", self._well_s
         elif self._finding != state and now_s - self._same_s >= spec.ill_for:
             return _state_of(self._finding), self._same_s
         return state, self.since_s
+
+    def _well_since(self, well_s: float, now_s: float) -> bool:
+        """Return whether what has been well since a moment counts as well."""
+        return now_s - well_s >= self._spec.well_for - _ABOUT_S
 
     def _after_an_illness(self, well_s: float, now_s: float) -> tuple[CameraState, float]:
         """Return what follows lost and frozen: online, or at once the illness that is to be seen."""

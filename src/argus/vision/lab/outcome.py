@@ -33,6 +33,8 @@ class Outcome:
     """Of the ages of their results while the fault lasted, against before and after; 0.05 is 5 % more."""
     worst_neighbour_change: float
     """The same of the one that felt it most."""
+    worst_without_fault: float
+    """The same of the one that changed most from before to after, which no fault did: how far chance goes."""
 
     @property
     def kept(self) -> bool:
@@ -58,5 +60,6 @@ class Outcome:
             "recover_s": rounded(self.recover_s),
             "neighbours_p95_change": rounded(self.neighbours_p95_change),
             "worst_neighbour_change": rounded(self.worst_neighbour_change),
+            "worst_without_fault": rounded(self.worst_without_fault),
             "kept": self.kept,
         }

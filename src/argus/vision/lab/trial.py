@@ -208,12 +208,9 @@ class _Lab:
         stop.wait(self._window_s + 1.0)
         others = [ages for name, ages in self._ages.items() if name != BAD]
         during = [ages.between(began_s, ended_s) for ages in others]
-        usual = [
-            ages.between(before_s - self._window_s, before_s)
-            + ages.between(after_s, after_s + self._window_s)
-            for ages in others
-        ]
-        changes = [_p95(lately) / _p95(else_) - 1.0 for lately, else_ in zip(during, usual, strict=True)]
+        before = [ages.between(before_s - self._window_s, before_s) for ages in others]
+        after = [ages.between(after_s, after_s + self._window_s) for ages in others]
+        usual = [early + late for early, late in zip(before, after, strict=True)]
         return Outcome(
             fault=fault,
             kind=self._kind,
@@ -223,7 +220,8 @@ class _Lab:
             recovered=back_s is not None,
             recover_s=None if back_s is None else back_s - healed_s,
             neighbours_p95_change=_p95(chain(*during)) / _p95(chain(*usual)) - 1.0 if others else 0.0,
-            worst_neighbour_change=max(changes, default=0.0),
+            worst_neighbour_change=_worst(during, usual),
+            worst_without_fault=_worst(after, before),
         )
 
     def _watch(self, fault: Fault, began_s: float, stop: threading.Event) -> tuple[CameraState, float | None]:
@@ -256,6 +254,11 @@ class _Lab:
                     return max(looked_s, time.monotonic())
             stop.wait(_TICK_S)
         return None
+
+
+def _worst(some: Iterable[list[float]], other: Iterable[list[float]]) -> float:
+    """Return the highest rise of a camera's 95th percentile."""
+    return max((_p95(a) / _p95(b) - 1.0 for a, b in zip(some, other, strict=True)), default=0.0)
 
 
 def _p95(ages_s: Iterable[float]) -> float:
