@@ -152,6 +152,6 @@ def _seconds(value: float | None) -> str:
 def _in_words(outcome: Outcome) -> str:
     return (
         f"{outcome.told} after {_seconds(outcome.detect_s)}, back after {_seconds(outcome.recover_s)}, "
-        f"neighbours' p95 {outcome.neighbours_p95_change:+.0%} (worst {outcome.worst_neighbour_change:+.0%}, "
-        f"without a fault {outcome.worst_without_fault:+.0%})"
+        f"neighbours' p95 {outcome.neighbours_p95_change:+.0%}\n  the worst of them "
+        f"{outcome.worst_neighbour_change:+.0%}, without a fault {outcome.worst_without_fault:+.0%}"
     )
