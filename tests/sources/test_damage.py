@@ -11,7 +11,7 @@ import pytest
 
 from argus.core.frame import Frame
 from argus.vision.sources import open_source
-from argus.vision.sources.groups import Groups
+from argus.vision.sources.groups import BLIND_LIVE_S, Groups
 from argus.vision.sources.protocol import SourceCounters
 
 EVERY = 10
@@ -131,6 +131,22 @@ def test_a_stream_with_rare_key_frames_is_not_blind_for_ever() -> None:
     assert [groups.came(stamp, key=False, corrupt=False) for stamp in range(1, 15)] == 10 * [False] + 4 * [
         True
     ]
+
+
+def test_key_frames_that_are_damaged_one_after_the_other_do_not_hide_a_camera() -> None:
+    """It would be told as lost: on a line that harms one packet of twenty most key frames come damaged."""
+    groups = Groups(unit_s=0.1, blind_s=BLIND_LIVE_S)
+    shown = []
+    for stamp in range(100):
+        key, harmed = stamp % 10 == 0, stamp < 80
+        groups.feed(stamp, key=key)
+        if groups.came(stamp, key=key, corrupt=harmed and key):
+            shown.append(stamp)
+    assert shown == [n for n in range(31, 80) if n % 10] + [*range(80, 100)]
+    groups.feed(100, key=True)
+    assert not groups.came(100, key=True, corrupt=True)
+    assert not groups.came(101, key=False, corrupt=False)  # the time counts anew
+    assert groups.take_lost(ended=True) == 0
 
 
 def test_an_error_of_the_group_before_is_not_held_against_a_key_frame_that_comes_whole() -> None:

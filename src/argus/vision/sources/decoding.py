@@ -18,7 +18,7 @@ from argus.core.frame import Picture
 from argus.vision.pictures import PlanarPicture
 from argus.vision.sources.bitstream import Role, RoleOf, role_reader
 from argus.vision.sources.containers import VideoInput, fact_of
-from argus.vision.sources.groups import Groups
+from argus.vision.sources.groups import BLIND_S, Groups
 from argus.vision.sources.hardware import DevicePicture
 from argus.vision.sources.protocol import SourceCounters
 from argus.vision.sources.reading import Shot, note_fact, note_problem
@@ -60,6 +60,7 @@ class Decoder:
         fps: float | None = None,
         passed: int = 0,
         tap: PacketTap | None = None,
+        blind_s: float = BLIND_S,
     ) -> None:
         """Prepare the codec; it opens with the first packet.
 
@@ -72,6 +73,7 @@ class Decoder:
             fps: Pictures per second that are enough; more may come. None decodes all.
             passed: How many were left out already before the first, at the end of a round before.
             tap: Hears which time each picture was given.
+            blind_s: For so long at most nothing is shown after a damaged key frame.
         """
         self._tap = tap
         self._codec = video.stream.codec_context
@@ -89,7 +91,7 @@ class Decoder:
         self._plan: PacketPlan[VideoPacket] = PacketPlan(
             fps, lead_s(fps, video.fps), reorders=bool(self._codec.has_b_frames)
         )
-        self._groups = Groups(self._unit_s)
+        self._groups = Groups(self._unit_s, blind_s)
         self._left_out: list[int] = []  # stamps, sorted, of pictures that will not come
         self._lost = passed
         self._arrivals: dict[int | None, Arrival] = {}

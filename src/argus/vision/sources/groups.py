@@ -11,8 +11,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-_BLIND_S: Final = 10.0
-"""For so long at most nothing is shown: with key frames this rare, a poor picture is better than none."""
+BLIND_S: Final = 10.0
+"""For so long at most nothing of a recording is shown: with key frames this rare, a poor picture is better
+than none."""
+BLIND_LIVE_S: Final = 3.0
+"""And of a camera, which counts as lost when it shows nothing for five seconds."""
 
 
 @dataclass(slots=True)
@@ -34,10 +37,17 @@ class _Group:
 class Groups:
     """The groups of pictures that are under way in one decoder. For one thread."""
 
-    def __init__(self, unit_s: float) -> None:
-        """Begin with none; stamps count in units of `unit_s` seconds."""
+    def __init__(self, unit_s: float, blind_s: float = BLIND_S) -> None:
+        """Begin with none.
+
+        Args:
+            unit_s: Seconds of one unit of the stamps.
+            blind_s: For so long at most nothing is shown, however many key frames in a row are damaged.
+        """
         self._unit_s = unit_s
+        self._blind_s = blind_s
         self._groups: deque[_Group] = deque()
+        self._damaged_since: int | None = None
         self._lost = 0
 
     def feed(self, stamp: int | None, *, key: bool) -> None:
@@ -63,7 +73,12 @@ class Groups:
             group.whole = not corrupt
         elif group.whole is None and group.failed:
             group.whole = False
-        blind = group.whole is False and (stamp - group.key) * self._unit_s <= _BLIND_S
+        if group.whole is not False:
+            self._damaged_since = None
+        elif self._damaged_since is None:
+            self._damaged_since = group.key
+        since = self._damaged_since
+        blind = since is not None and (stamp - since) * self._unit_s <= self._blind_s
         if corrupt or blind:
             group.counted += 1
             return False
@@ -80,6 +95,7 @@ class Groups:
     def forget(self) -> None:
         """Begin anew, after a gap."""
         self._groups.clear()
+        self._damaged_since = None
 
     def _of(self, stamp: int | None) -> _Group | None:
         """Return the group of a picture; those before it are over, for pictures come in order."""
