@@ -149,6 +149,15 @@ def test_key_frames_that_are_damaged_one_after_the_other_do_not_hide_a_camera() 
     assert groups.take_lost(ended=True) == 0
 
 
+def test_stamps_that_jump_back_do_not_make_damage_last() -> None:
+    groups = Groups(unit_s=1.0, blind_s=3.0)
+    for first in (1000, 10):
+        for stamp in range(first, first + 8):
+            groups.feed(stamp, key=stamp == first)
+        shown = [groups.came(n, key=n == first, corrupt=n == first) for n in range(first, first + 8)]
+    assert shown == [False] * 4 + [True] * 4
+
+
 def test_an_error_of_the_group_before_is_not_held_against_a_key_frame_that_comes_whole() -> None:
     groups = Groups(unit_s=0.1)
     groups.feed(0, key=True)

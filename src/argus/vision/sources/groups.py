@@ -75,7 +75,7 @@ class Groups:
             group.whole = False
         if group.whole is not False:
             self._damaged_since = None
-        elif self._damaged_since is None:
+        elif self._damaged_since is None or self._damaged_since > group.key:  # stamps may jump back
             self._damaged_since = group.key
         since = self._damaged_since
         blind = since is not None and (stamp - since) * self._unit_s <= self._blind_s
