@@ -257,8 +257,9 @@ class _Lab:
 
 
 def _worst(some: Iterable[list[float]], other: Iterable[list[float]]) -> float:
-    """Return the highest rise of a camera's 95th percentile."""
-    return max((_p95(a) / _p95(b) - 1.0 for a, b in zip(some, other, strict=True)), default=0.0)
+    """Return the highest rise of a camera's 95th percentile, of those that have results in both times."""
+    both = [(a, b) for a, b in zip(some, other, strict=True) if a and b]
+    return max((_p95(a) / _p95(b) - 1.0 for a, b in both), default=0.0)
 
 
 def _p95(ages_s: Iterable[float]) -> float:
