@@ -34,7 +34,7 @@ def test_the_neighbour_that_felt_most_is_the_one_whose_ages_rose_most() -> None:
     usual = [[0.1] * 20, [0.2] * 20]
     assert _worst([[0.1] * 20, [0.2] * 18 + [0.3] * 2], usual) == pytest.approx(0.5)
     assert _worst([[0.1] * 20, [0.2] * 19 + [9.0]], usual) == 0.0
-    assert _worst([[], [0.3] * 20], usual) == pytest.approx(0.5)  # a lab that is told to end has no time after
+    assert _worst([[], [0.3] * 20], usual) == pytest.approx(0.5)  # ended before the time after
     assert _worst([[], []], usual) == 0.0
 
 
