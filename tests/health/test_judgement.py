@@ -154,6 +154,52 @@ def test_a_freeze_ends_by_news_beyond_doubt_or_by_faint_news_twice(news: str, st
     assert str(judgement.state) == "online"
 
 
+def frozen() -> Judgement:
+    """Return a judgement at second 11 of a freeze, of looks every half second."""
+    judgement = Judgement(HealthSpec(), 50.0, 0.0)
+    judgement.frame(0.0)
+    for second in (0.0, 11.0):
+        judgement.look("well", "none", 0.0, second)
+    assert judgement.state == "frozen"
+    return judgement
+
+
+def test_faint_news_between_the_looks_ends_no_freeze_for_it_may_be_an_encoders() -> None:
+    judgement = frozen()
+    for tenth in range(200, 300, 2):
+        judgement.look("well", "faint", None, tenth / 10, between=True)
+    assert judgement.state == "frozen"
+
+
+def test_it_says_since_when_all_moves_again_by_no_more_than_the_time_between_two_looks() -> None:
+    """So that a freeze is over a second after the first picture, and not after the first whole look."""
+    judgement = frozen()
+    for tenth, between in [(200, True), (202, True), (204, False), (206, True), (208, True)]:
+        judgement.look("well", "faint", None, tenth / 10, between=between)
+    step = judgement.look("well", "faint", None, 21.0)
+    assert (judgement.state, None if step is None else step.since_s) == ("online", 20.0)
+
+    slow = frozen()
+    for tenth in range(200, 220):
+        slow.look("well", "faint", None, tenth / 10, between=True)
+    slow.look("well", "faint", None, 22.0)
+    slow.look("well", "faint", None, 22.4)
+    assert str(slow.state) == "frozen"
+    slow.look("well", "faint", None, 22.5)
+    assert str(slow.state) == "online"
+
+
+def test_a_picture_that_is_known_between_the_looks_begins_the_time_anew() -> None:
+    judgement = frozen()
+    for tenth, news in [(200, "faint"), (202, "none"), (204, "faint")]:
+        judgement.look("well", cast("News", news), None, tenth / 10, between=True)
+    for tenth in (206, 212):
+        judgement.look("well", "faint", None, tenth / 10)
+    assert judgement.state == "frozen"
+    judgement.look("well", "none", None, 21.4, between=True)
+    assert str(judgement.state) == "online"
+
+
 moves = st.lists(
     st.tuples(
         st.sampled_from(["frame", "break", "wait", "well", "dark", "covered", "blurred", "moved"]),

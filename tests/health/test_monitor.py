@@ -78,6 +78,20 @@ def test_an_ill_camera_is_looked_at_more_often_so_that_its_recovery_is_told_soon
     assert 1.0 <= min(took_s) <= max(took_s) <= 1.5
 
 
+@pytest.mark.parametrize("people", [0, 2])
+def test_a_scene_that_hardly_stirs_is_told_as_going_on_as_soon_as_any(people: int) -> None:
+    watch, pictures = Watch(), scene(40, people=people)
+    watch.show(pictures[: 10 * FPS])
+    took_s = []
+    for phase in range(3):
+        at = (10 + 9 * phase) * FPS
+        watch.show([pictures[at]] * (14 * FPS + phase))
+        again_s = watch.time_s
+        watch.show(pictures[at + 1 : at + 8 * FPS])
+        took_s.append(watch.told_at("online end", after_s=again_s) - again_s)
+    assert 1.0 <= min(took_s) <= max(took_s) <= 1.3
+
+
 @pytest.mark.parametrize("bgr", [(110, 135, 190), (30, 30, 35), (235, 235, 240)])
 def test_a_hand_or_a_bag_that_comes_before_the_lens_is_told_as_a_cover(bgr: tuple[int, int, int]) -> None:
     watch, pictures, covered_s = after_a_good_start()

@@ -56,6 +56,7 @@ class Judgement:
         self._same_s = self._ill_s = self._well_s = now_s
         self._found: Counter[Finding] = Counter()
         self._still_since_s: float | None = None
+        self._stirring_s: float | None = None
         self._moving_s: float | None = None
         self._moves = 0
 
@@ -81,11 +82,19 @@ class Judgement:
             self._same_s = self._ill_s = self._well_s = now_s
             self._finding = "well"
             self._found.clear()
-            self._still_since_s = self._moving_s = None
+            self._still_since_s = self._stirring_s = self._moving_s = None
         self.last_frame_s = now_s
         return self.decide(now_s)
 
-    def look(self, finding: Finding, news: News, still_since_s: float | None, now_s: float) -> Step | None:
+    def look(
+        self,
+        finding: Finding,
+        news: News,
+        still_since_s: float | None,
+        now_s: float,
+        *,
+        between: bool = False,
+    ) -> Step | None:
         """Take note of what a look said.
 
         Args:
@@ -93,6 +102,7 @@ class Judgement:
             news: Whether it differs from the looks before it.
             still_since_s: When the last news came; None where that says nothing yet.
             now_s: When.
+            between: It comes sooner than looks usually do; see `Stillness.step`.
         """
         if finding != self._finding:
             if "well" in (finding, self._finding):
@@ -108,7 +118,7 @@ class Judgement:
             if 0 < self._spec.frozen_after <= now_s - since_s:
                 self._still_since_s = since_s
         if self.state == "frozen":
-            self._note_moves(news, now_s)
+            self._note_moves(news, now_s, between=between)
         return self.decide(now_s)
 
     def wait(self, now_s: float) -> Step | None:
@@ -128,16 +138,21 @@ class Judgement:
             return None
         step = Step(self.state, after, since_s)
         self.state, self.since_s = after, since_s
-        self._moving_s, self._moves = None, 0
+        self._stirring_s, self._moving_s, self._moves = None, None, 0
         return step
 
-    def _note_moves(self, news: News, now_s: float) -> None:
+    def _note_moves(self, news: News, now_s: float, *, between: bool) -> None:
         if self._moving_s is not None and self._moves == 1 and now_s - self._moving_s > _FAINT_FOR_S:
             self._moving_s, self._moves = None, 0
         if news == "none":
+            self._stirring_s = None
             return
+        if self._stirring_s is None:
+            self._stirring_s = now_s
+        if between and news == "faint":
+            return  # as such it says no more than since when there is some
         if self._moving_s is None:
-            self._moving_s = now_s
+            self._moving_s = max(self._stirring_s, now_s - self._spec.check_every)
         self._moves += 2 if news == "plain" else 1
 
     def _next(self, now_s: float) -> tuple[CameraState, float]:

@@ -206,7 +206,8 @@ class HealthMonitor:
         finding = find(look, self._difference, self._spec, judgement.finding)
         news = self._stillness.step(look.grey, now_s, between=between)
         still_since_s = self._stillness.since_s
-        self._apply(judgement.look(finding, news, still_since_s, now_s), frame, now_s, at)
+        step = judgement.look(finding, news, still_since_s, now_s, between=between)
+        self._apply(step, frame, now_s, at)
         surely_live = still_since_s is None or now_s - still_since_s < _SURELY_LIVE_S
         if judgement.state == "moved" and 0 < self._spec.settled_after <= now_s - judgement.since_s:
             self._usual.reset()

@@ -47,12 +47,13 @@ class Stillness:
         Args:
             grey: What is seen.
             now_s: When.
-            between: It comes sooner than looks usually do. Only plain news counts then: more of the faces
-                that an encoder gives a repeated picture would be seen than can be remembered.
+            between: It comes sooner than looks usually do. Only plain news counts then, and faint news ends
+                no stillness: more of the faces that an encoder gives a repeated picture would be seen than
+                can be remembered.
         """
         news = self._news(grey, between=between)
         if between and news != "plain":
-            return "none"
+            return news
         if news == "none":
             self._repeats += 1
         else:
