@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from argus.core.frame import Frame
 from argus.vision.sources import open_source
-from argus.vision.sources.groups import BLIND_LIVE_S, Groups
+from argus.vision.sources.groups import Groups, blind_live_s
 from argus.vision.sources.protocol import SourceCounters
 
 EVERY = 10
@@ -135,7 +136,7 @@ def test_a_stream_with_rare_key_frames_is_not_blind_for_ever() -> None:
 
 def test_key_frames_that_are_damaged_one_after_the_other_do_not_hide_a_camera() -> None:
     """It would be told as lost: on a line that harms one packet of twenty most key frames come damaged."""
-    groups = Groups(unit_s=0.1, blind_s=BLIND_LIVE_S)
+    groups = Groups(unit_s=0.1, blind_s=blind_live_s(5.0))
     shown = []
     for stamp in range(100):
         key, harmed = stamp % 10 == 0, stamp < 80
@@ -147,6 +148,19 @@ def test_key_frames_that_are_damaged_one_after_the_other_do_not_hide_a_camera() 
     assert not groups.came(100, key=True, corrupt=True)
     assert not groups.came(101, key=False, corrupt=False)  # the time counts anew
     assert groups.take_lost(ended=True) == 0
+
+
+@pytest.mark.parametrize("silence_s", [0.5, 2.0, 5.0, 60.0])
+def test_a_camera_is_not_hidden_for_as_long_as_it_takes_to_count_as_lost(silence_s: float) -> None:
+    groups = Groups(unit_s=0.1, blind_s=blind_live_s(silence_s))
+    shown = [0]
+    for stamp in range(100):
+        key = stamp % 10 == 0
+        groups.feed(stamp, key=key)
+        if groups.came(stamp, key=key, corrupt=key):
+            shown.append(stamp)
+    longest = max(later - sooner for sooner, later in itertools.pairwise(shown))
+    assert longest / 10 <= min(3.1, 0.8 * silence_s)
 
 
 def test_stamps_that_jump_back_do_not_make_damage_last() -> None:

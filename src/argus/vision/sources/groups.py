@@ -14,8 +14,14 @@ from typing import Final
 BLIND_S: Final = 10.0
 """For so long at most nothing of a recording is shown: with key frames this rare, a poor picture is better
 than none."""
-BLIND_LIVE_S: Final = 3.0
-"""And of a camera, which counts as lost when it shows nothing for five seconds."""
+_BLIND_LIVE_S: Final = 3.0
+_BLIND_PART: Final = 0.6
+"""Part of the silence that a camera may keep before it counts as lost."""
+
+
+def blind_live_s(silence_s: float) -> float:
+    """Return the same for a camera that may be silent for so many seconds: it is not to count as lost."""
+    return min(_BLIND_LIVE_S, _BLIND_PART * silence_s)
 
 
 @dataclass(slots=True)

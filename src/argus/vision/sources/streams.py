@@ -16,7 +16,7 @@ from argus.core.errors import SourceUnreachable, SourceUnreadable
 from argus.core.urls import mask_url
 from argus.vision.sources.containers import VideoInput, fact_of, open_video
 from argus.vision.sources.decoding import Decoder
-from argus.vision.sources.groups import BLIND_LIVE_S, BLIND_S
+from argus.vision.sources.groups import BLIND_S, blind_live_s
 from argus.vision.sources.hardware import accelerator_of
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.protocol import SourceCounters, SourceInfo
@@ -143,7 +143,7 @@ class _StreamReader:
             threads="SLICE" if live else "AUTO",
             fps=options.fps,
             tap=options.tap,
-            blind_s=BLIND_LIVE_S if live else BLIND_S,
+            blind_s=blind_live_s(options.timeout_s) if live else BLIND_S,
         )
         # A little less than the limit, for clocks differ in what they count.
         silence_s = 0.95 * options.timeout_s if self._timely else None
