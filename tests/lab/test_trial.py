@@ -8,7 +8,7 @@ from argus.core.errors import SpecError, UnknownName
 from argus.core.resources.model import ModelSpec
 from argus.vision.lab import fault_named
 from argus.vision.lab.outcome import Outcome
-from argus.vision.lab.trial import TrialSpec, _worst, choose_faults, run_trial
+from argus.vision.lab.trial import TrialSpec, choose_faults, run_trial
 
 MOTION = ModelSpec.read({"path": "builtin:motion"}, "model")
 
@@ -27,15 +27,22 @@ def test_a_camera_that_is_cut_off_is_told_as_lost_and_comes_back_in_time() -> No
     said = drop.to_json()
     assert {"fault", "detected", "detect_s", "recovered", "recover_s", "neighbours_p95_change"} <= set(said)
     assert (said["fault"], said["expected"]) == ("drop", "lost")
-    assert said["worst_without_fault"] > -1
+    assert {"worst_neighbour_change", "worst_without_fault"} <= set(said)
+    assert (said["tries"], said["worst_rate_change"] > -0.9) == (1, True)
 
 
-def test_the_neighbour_that_felt_most_is_the_one_whose_ages_rose_most() -> None:
-    usual = [[0.1] * 20, [0.2] * 20]
-    assert _worst([[0.1] * 20, [0.2] * 18 + [0.3] * 2], usual) == pytest.approx(0.5)
-    assert _worst([[0.1] * 20, [0.2] * 19 + [9.0]], usual) == 0.0
-    assert _worst([[], [0.3] * 20], usual) == pytest.approx(0.5)  # ended before the time after
-    assert _worst([[], []], usual) == 0.0
+def test_a_fault_is_tried_as_often_as_is_wanted_and_counts_as_its_slowest_try() -> None:
+    faults = (fault_named("resolution", "synthetic"),)
+    spec = TrialSpec(faults, ("synthetic",), neighbours=1, model=MOTION, settle_s=1, window_s=0.5, times=2)
+    said: list[str] = []
+    [outcome] = run_trial(spec, said.append)
+    assert (outcome.tries, outcome.detected, outcome.recovered) == (2, True, True)
+    assert [text.split(":")[0] for text in said[1:]] == [
+        "synthetic 1/1 resolution (1 of 2)",
+        "synthetic 1/1 resolution (2 of 2)",
+    ]
+    assert outcome.worst_rate_change is not None
+    assert outcome.worst_rate_change > -0.9
 
 
 def test_faults_are_chosen_by_name_for_the_cameras_there_are() -> None:

@@ -28,6 +28,10 @@ def lab(
     fps: Annotated[
         float, typer.Option(min=0.5, max=60, help="Frames looked at per second and camera.")
     ] = 5.0,
+    times: Annotated[
+        int,
+        typer.Option(min=1, max=1000, help="Try each fault so often: what is left to chance falls anew."),
+    ] = 1,
     model: Annotated[str, typer.Option("--model", "-m", help="What looks at them.")] = "builtin:plaza",
     grid: Annotated[
         str | None,
@@ -44,13 +48,15 @@ def lab(
     """Let one camera of many fail in every way; measure what is noticed, how soon, and what the others feel.
 
     The cameras are real streams: drawn here, or encoded and served by GStreamer's RTSP server. Takes about
-    half a minute per fault.
+    half a minute per fault and time.
 
     **Examples**
 
     `argus lab`
 
     `argus lab freeze drop half-open --camera rtsp --grid 8090`
+
+    `argus lab corrupt packet-loss --times 10`
 
     `argus lab --json > lab.json`
     """
@@ -103,7 +109,8 @@ def lab(
             outcomes.append(outcome)
             errors.print(f"  {_in_words(outcome)}", style=None if outcome.kept else "yellow", markup=False)
 
-        spec = TrialSpec(chosen, kinds, neighbours, fps, ModelSpec.read({"path": model}, "model"))
+        looked = ModelSpec.read({"path": model}, "model")
+        spec = TrialSpec(chosen, kinds, neighbours, fps, looked, times=times)
         run_trial(
             spec,
             lambda text: errors.print(text, style="dim", markup=False),
@@ -125,33 +132,47 @@ def outcomes_table(outcomes: list[Outcome]) -> Table:
     """Return the outcomes as a table for people."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("fault", "camera", "told", "after", "in time for", "back after", "neighbours' p95", "kept"):
-        table.add_column(
-            title, justify="right" if title in {"after", "in time for", "back after"} else "left"
-        )
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    for title in ("fault", "camera", "told"):
+        table.add_column(title, no_wrap=True)
+    for title in ("after, of", "back after", "others' p95", "worst one's"):
+        table.add_column(title, justify="right")
+    table.add_column("kept", no_wrap=True)
     for outcome in outcomes:
         table.add_row(
             outcome.fault.name,
             outcome.kind,
             outcome.told if outcome.fault.expect or outcome.told != "online" else "nothing",
-            _seconds(outcome.detect_s),
-            f"{outcome.fault.within_s:g} s",
+            _seconds(outcome.detect_s, of=outcome.fault.within_s),
             _seconds(outcome.recover_s),
-            f"{outcome.neighbours_p95_change:+.0%}",
-            "yes" if outcome.kept else "no",
+            _change(outcome.neighbours_p95_change),
+            _change(outcome.worst_neighbour_change),
+            _verdict(outcome),
             style=None if outcome.kept else "yellow",
         )
     return table
 
 
-def _seconds(value: float | None) -> str:
-    return "never" if value is None else f"{value:.1f} s"
+def _verdict(outcome: Outcome) -> str:
+    if outcome.tries == 1:
+        return "yes" if outcome.kept else "no"
+    return f"{'yes' if outcome.kept else 'no'} {outcome.tries_in_time}/{outcome.tries}"
+
+
+def _seconds(value: float | None, of: float | None = None) -> str:
+    if value is None:
+        return "never"
+    return f"{value:.1f} s" if of is None else f"{value:.1f}/{of:g} s"
+
+
+def _change(part: float | None) -> str:
+    return "unknown" if part is None else f"{part:+.0%}"
 
 
 def _in_words(outcome: Outcome) -> str:
     return (
         f"{outcome.told} after {_seconds(outcome.detect_s)}, back after {_seconds(outcome.recover_s)}, "
-        f"neighbours' p95 {outcome.neighbours_p95_change:+.0%}\n  the worst of them "
-        f"{outcome.worst_neighbour_change:+.0%}, without a fault {outcome.worst_without_fault:+.0%}"
+        f"neighbours' p95 {_change(outcome.neighbours_p95_change)}\n  the worst of them "
+        f"{_change(outcome.worst_neighbour_change)}, without a fault {_change(outcome.worst_without_fault)}; "
+        f"results of one {_change(outcome.worst_rate_change)}"
     )

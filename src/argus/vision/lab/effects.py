@@ -32,7 +32,7 @@ Effect = Callable[[Image, int], Image]
 
 def black(picture: Image, index: int) -> Image:
     """Return what a camera sees in the dark."""
-    return _grainy(np.full_like(picture, 4), index)
+    return grainy(np.full_like(picture, 4), index)
 
 
 def blurred(picture: Image, index: int) -> Image:
@@ -40,21 +40,21 @@ def blurred(picture: Image, index: int) -> Image:
     height, width = picture.shape[:2]
     soft = max(2, _SOFT * width // 640)
     small = cv2.resize(picture, (max(1, width // soft), max(1, height // soft)), interpolation=cv2.INTER_AREA)
-    return _grainy(cast("Image", cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)), index)
+    return grainy(cast("Image", cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)), index)
 
 
 def covered(picture: Image, index: int) -> Image:
     """Return the picture with something plain before nine tenths of it."""
     hidden = picture.copy()
     hidden[:, : round(_COVERED * picture.shape[1])] = (70, 84, 96)
-    return _grainy(hidden, index)
+    return grainy(hidden, index)
 
 
 def moved(picture: Image, index: int) -> Image:
     """Return what the camera sees turned aside and zoomed in: a corner of the picture, filling it."""
     height, width = picture.shape[:2]
     corner = picture[round(_MOVED * height) :, round(_MOVED * width) :]
-    return _grainy(cast("Image", cv2.resize(corner, (width, height), interpolation=cv2.INTER_CUBIC)), index)
+    return grainy(cast("Image", cv2.resize(corner, (width, height), interpolation=cv2.INTER_CUBIC)), index)
 
 
 def resized(picture: Image, index: int) -> Image:  # noqa: ARG001 - an effect takes it
@@ -74,8 +74,8 @@ EFFECTS: Final[Mapping[str, Effect]] = {
 """By the name of the fault."""
 
 
-def _grainy(picture: Image, index: int) -> Image:
-    """Return the picture with noise, written over it."""
+def grainy(picture: Image, index: int) -> Image:
+    """Return the picture with noise, written over it; one index makes one noise, its next another."""
     height, width = picture.shape[:2]
     with _drawing:
         brighter, darker = _grain(height + _STEPS, width + _STEPS)

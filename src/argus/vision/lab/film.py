@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 from zlib import crc32
 
 from argus.core.frame import Image
+from argus.vision.lab.effects import grainy
 from argus.vision.synthetic import Plaza
 
 _LONGEST: Final = 60
@@ -37,8 +38,13 @@ class Film:
             self.busy = tuple(plaza.render(index)[0] for index in range(length))
         self._fps = fps
 
+    def loop(self) -> list[Image]:
+        """Return the pictures there and back, (H, W, 3) BGR; no two have the same noise."""
+        back = range(len(self.busy) - 2, 0, -1)
+        return [*self.busy, *(grainy(self.busy[place].copy(), place) for place in back)]
+
     def at(self, index: int, busy: float = 1.0) -> Image:
-        """Return picture `index` of the endless show, (H, W, 3) BGR; shared, so not to be changed.
+        """Return picture `index` of the endless show, (H, W, 3) BGR, with a noise of its own.
 
         Args:
             index: Counts at the film's rate.
@@ -50,8 +56,9 @@ class Film:
             round_, place = divmod(index, _STILL)
             return self.still[(place + crc32(b"%d" % round_)) % _STILL]
         last = len(self.busy) - 1
-        # There and back: nobody jumps across the picture where the film ends.
-        return self.busy[last - abs(index % (2 * last) - last)]
+        # There and back: nobody jumps across the picture where the film ends. No sensor gives the same noise
+        # twice: what stood still would else be known when it comes again, and count as standing still.
+        return grainy(self.busy[last - abs(index % (2 * last) - last)].copy(), index)
 
 
 _films: WeakValueDictionary[tuple[int, int, float, int, int], Film] = WeakValueDictionary()

@@ -30,11 +30,12 @@ _NEEDED: Final = 0.4
 """Bytes per pixel and second, about, that the stream takes; a slow line carries half of it."""
 _KEY_EVERY_S: Final = 1.0
 _WEATHER: Final[dict[str, Weather]] = {"drop": "cut", "stall": "stalled", "half-open": "half-open"}
-_EDITS: Final[dict[str, Callable[[], PacketEdit]]] = {
-    "packet-loss": lambda: lost(0.03),
-    "corrupt": lambda: damaged(0.05),
-    "clock-jump": lambda: shifted(3600.0),
+_EDITS: Final[dict[str, Callable[[int], PacketEdit]]] = {
+    "packet-loss": lambda seed: lost(0.03, seed),
+    "corrupt": lambda seed: damaged(0.05, seed),
+    "clock-jump": lambda _: shifted(3600.0),
 }
+"""By the name of the fault; a seed chooses the packets."""
 
 
 class RtspCamera:
@@ -55,7 +56,7 @@ class RtspCamera:
             height: Rows, likewise.
             fps: Pictures per second.
             people: How many come and go; 0 leaves the square empty.
-            seed: Chooses the square and the people.
+            seed: Chooses the square and the people, and which packets are harmed: others at each `begin`.
 
         Raises:
             SpecError: a value is out of range.
@@ -72,6 +73,7 @@ class RtspCamera:
             raise SpecError(f"the RTSP camera of the lab: {facts}") from None
         self._fps = fps
         self._pixels = width * height
+        self._seed = seed
         self._password = secrets.token_hex(8)
         self._turn = threading.Lock()
         self._fault: str | None = None
@@ -138,7 +140,8 @@ class RtspCamera:
         if fault in _WEATHER:
             self._proxy.set_weather(_WEATHER[fault])
         elif fault in _EDITS:
-            self._proxy.set_edit(_EDITS[fault]())
+            self._seed += 1
+            self._proxy.set_edit(_EDITS[fault](self._seed))
         elif fault in EFFECTS:
             self._show(self._process, fault)
         elif fault == "freeze":
@@ -195,7 +198,7 @@ class RtspCamera:
 
     def _show(self, process: RtspProcess, fault: str | None) -> None:
         """Have the film played, with what this fault does to its pictures."""
-        pictures = list(self._film.busy)
+        pictures = self._film.loop()
         if fault is not None:
             pictures = [EFFECTS[fault](picture, index) for index, picture in enumerate(pictures)]
         height, width = pictures[0].shape[:2]

@@ -183,13 +183,9 @@ class _Camera:
         return False
 
     def _push(self, source: Any) -> None:
-        picture = self._pictures[self._there_and_back()]
+        picture = self._pictures[self._index % len(self._pictures)]
         # Not `copy`, which is the same buffer once more, with the time stamp of its last showing.
         source.emit("push-buffer", picture.copy_region(Gst.BufferCopyFlags.MEMORY, 0, picture.get_size()))
-
-    def _there_and_back(self) -> int:
-        last = len(self._pictures) - 1
-        return last - abs(self._index % (2 * last) - last) if last else 0
 
 
 def _listen(camera: _Camera) -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final, Self
 
 from argus.core.errors import SpecError
@@ -20,7 +19,7 @@ from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import PipelineSpec
 from argus.vision.engine.engine import Engine
 from argus.vision.lab.faults import FAULTS, LOST_AFTER_S, CameraKind, Fault, fault_named
-from argus.vision.lab.outcome import RESUMED_S, Outcome
+from argus.vision.lab.outcome import RESUMED_S, Outcome, Span, Try
 from argus.vision.lab.protocol import LabCamera
 from argus.vision.lab.rtsp_camera import RtspCamera
 from argus.vision.lab.synthetic_camera import SyntheticCamera
@@ -30,6 +29,8 @@ BAD: Final = "bad"
 """What the camera that fails is called."""
 _GIVE_UP_S: Final = 10.0
 """Seconds beyond its time after which a fault counts as unseen, a recovery as failed."""
+_CALM_S: Final = 1.0
+"""Seconds after a recovery that count neither as with nor as without the fault."""
 _TICK_S: Final = 0.02
 
 Say = Callable[[str], None]
@@ -51,6 +52,9 @@ class TrialSpec:
     window_s: float = 10.0
     """Seconds of healthy life, before and after, with which the neighbours' ages while a fault lasts are
     compared; it lasts as long at least. Longer wobbles less."""
+    times: int = 1
+    """How often each fault is tried, one time after the other. What is left to chance, which packets are
+    harmed say, is so anew; and what the neighbours felt wobbles less."""
 
 
 def choose_faults(names: Sequence[str], kinds: Sequence[CameraKind]) -> tuple[Fault, ...]:
@@ -110,15 +114,19 @@ def run_trial(
             for number, fault in enumerate(faults, 1):
                 if stop.is_set():
                     break
-                say(f"{kind} {number}/{len(faults)} {fault.name}: {fault.title}")
-                outcome = lab.try_out(fault, stop)
+                tries: list[Try] = []
+                while len(tries) < spec.times and not (tries and stop.is_set()):
+                    which = f" ({len(tries) + 1} of {spec.times})" if spec.times > 1 else ""
+                    say(f"{kind} {number}/{len(faults)} {fault.name}{which}: {fault.title}")
+                    tries.append(lab.try_out(fault, stop))
+                outcome = Outcome.of(fault, kind, tries)
                 outcomes.append(outcome)
                 if on_outcome is not None:
                     on_outcome(outcome)
     return outcomes
 
 
-class _Ages:
+class _Watch:
     """How old the results of one camera were when they came, and when that was."""
 
     def __init__(self) -> None:
@@ -163,9 +171,10 @@ class _Lab:
             for camera in self._good:
                 camera.close()
             raise
+        self._quiet_since_s: float | None = None
         model = spec.model or ModelSpec.read({"path": "builtin:plaza"}, "lab")
         self.engine = Engine(model=model)
-        self._ages = {BAD: _Ages()} | {f"cam{n}": _Ages() for n in range(spec.neighbours)}
+        self._ages = {BAD: _Watch()} | {f"cam{n}": _Watch() for n in range(spec.neighbours)}
         cameras: list[LabCamera] = [self._bad, *self._good]
         for name, watched in zip(self._ages, cameras, strict=True):
             wanted = CameraSpec(url=watched.url, fps=spec.fps, lost_after=LOST_AFTER_S)
@@ -190,10 +199,11 @@ class _Lab:
         """Wait until all is usual."""
         stop.wait(self._settle_s)
 
-    def try_out(self, fault: Fault, stop: threading.Event) -> Outcome:
+    def try_out(self, fault: Fault, stop: threading.Event) -> Try:
         """Let the bad camera fail in one way, and heal it."""
-        stop.wait(self._window_s)
-        before_s = time.monotonic()
+        if self._quiet_since_s is None:
+            self._quiet_since_s = self._quiet(stop)
+        before = self._between(self._quiet_since_s, self._quiet_since_s + self._window_s)
         self._bad.begin(fault.name)
         began_s = time.monotonic()
         told, seen_s = self._watch(fault, began_s, stop)
@@ -204,25 +214,28 @@ class _Lab:
             # What an operator does who has mended the password, for cameras that refuse are called seldom.
             self.engine.reconnect(BAD)
         back_s = self._wait_for_recovery(healed_s, stop)
-        after_s = time.monotonic() + 1.0
-        stop.wait(self._window_s + 1.0)
-        others = [ages for name, ages in self._ages.items() if name != BAD]
-        during = [ages.between(began_s, ended_s) for ages in others]
-        before = [ages.between(before_s - self._window_s, before_s) for ages in others]
-        after = [ages.between(after_s, after_s + self._window_s) for ages in others]
-        usual = [early + late for early, late in zip(before, after, strict=True)]
-        return Outcome(
-            fault=fault,
-            kind=self._kind,
+        stop.wait(_CALM_S)
+        # What is quiet after one fault is so before the next.
+        self._quiet_since_s = self._quiet(stop)
+        return Try(
             told=told,
-            detected=seen_s is not None,
             detect_s=None if seen_s is None else seen_s - began_s,
-            recovered=back_s is not None,
             recover_s=None if back_s is None else back_s - healed_s,
-            neighbours_p95_change=_p95(chain(*during)) / _p95(chain(*usual)) - 1.0 if others else 0.0,
-            worst_neighbour_change=_worst(during, usual),
-            worst_without_fault=_worst(after, before),
+            before=before,
+            during=self._between(began_s, ended_s),
+            after=self._between(self._quiet_since_s, self._quiet_since_s + self._window_s),
         )
+
+    def _quiet(self, stop: threading.Event) -> float:
+        """Let the window pass in which nothing is wrong, and return when it began."""
+        since_s = time.monotonic()
+        stop.wait(self._window_s)
+        return since_s
+
+    def _between(self, begin_s: float, end_s: float) -> Span:
+        """Return what came of the neighbours in that time, as far as it has passed."""
+        ages_s = [ages.between(begin_s, end_s) for name, ages in self._ages.items() if name != BAD]
+        return Span(min(end_s, time.monotonic()) - begin_s, ages_s)
 
     def _watch(self, fault: Fault, began_s: float, stop: threading.Event) -> tuple[CameraState, float | None]:
         """Return what was told of the bad camera while it failed, and when that was what it should be."""
@@ -254,14 +267,3 @@ class _Lab:
                     return max(looked_s, time.monotonic())
             stop.wait(_TICK_S)
         return None
-
-
-def _worst(some: Iterable[list[float]], other: Iterable[list[float]]) -> float:
-    """Return the highest rise of a camera's 95th percentile, of those that have results in both times."""
-    both = [(a, b) for a, b in zip(some, other, strict=True) if a and b]
-    return max((_p95(a) / _p95(b) - 1.0 for a, b in both), default=0.0)
-
-
-def _p95(ages_s: Iterable[float]) -> float:
-    ordered = sorted(ages_s)
-    return ordered[int(0.95 * (len(ordered) - 1))] if ordered else float("nan")
