@@ -74,6 +74,20 @@ def test_damaged_pictures_of_mjpeg_are_counted_and_left_out() -> None:
         assert source.counters.problems[0] == "a picture is cut off"
 
 
+def test_an_unknown_codec_is_named_and_the_address_not_asked_for_it_at_each_attempt(tmp_path: Path) -> None:
+    """Who calls a camera again and again would open it twice each time, and start a process for it."""
+    path = make_video(tmp_path / "odd.avi")
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"QQ42"))
+    requests = []
+    with WebCamera([], folder=tmp_path) as camera:
+        for _ in range(3):
+            before = camera.requests
+            with pytest.raises(SourceUnreadable, match=r"is encoded as 'QQ42', which .* cannot decode"):
+                open_source(camera.url("files/odd.avi"))
+            requests.append(camera.requests - before)
+    assert requests[0] > requests[1] == requests[2] > 0
+
+
 def test_mjpeg_may_change_its_size() -> None:
     with WebCamera([jpeg(9), jpeg(9, 96)]) as camera, open_source(camera.url("mjpeg?end=said")) as source:
         assert [f.width for f in source] == [64, 96]

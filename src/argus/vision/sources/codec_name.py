@@ -11,14 +11,38 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from typing import Any, cast
+import time
+from typing import Any, Final, cast
 
-UNKNOWN = "an unknown codec"
-_PATIENCE_S = 10.0
+UNKNOWN: Final = "an unknown codec"
+_PATIENCE_S: Final = 10.0
+_REMEMBERED_S: Final = 600.0
+_MOST: Final = 256
+
+_remembered: dict[str, tuple[float, str]] = {}
 
 
 def codec_name(path: str) -> str:
-    """Return the codec's name or four-letter code of the first video stream in a file, for a message."""
+    """Return the codec's name or four-letter code of the first video stream, for a message.
+
+    An address is asked once in ten minutes. To ask is to open it a second time, in a process that has to
+    start: whoever calls a camera again and again would burden the machine, and be late when it is back.
+
+    Args:
+        path: A file or an address, with its secrets.
+    """
+    if "://" not in path:
+        return _asked(path)
+    now_s = time.monotonic()
+    known = _remembered.get(path)
+    if known is None or now_s - known[0] > _REMEMBERED_S:
+        if len(_remembered) >= _MOST:
+            _remembered.clear()
+        known = _remembered[path] = now_s, _asked(path)
+    return known[1]
+
+
+def _asked(path: str) -> str:
     command = [sys.executable, "-m", "argus.vision.sources.codec_name"]
     try:
         done = subprocess.run(
@@ -39,7 +63,9 @@ def _read(path: str) -> str:
     if match is None:
         return UNKNOWN
     name, code = match[1], match[2]
-    return f"{code!r}" if name in {"none", "unknown"} and code else name
+    if name not in {"none", "unknown"}:
+        return name
+    return repr(code) if code else UNKNOWN
 
 
 if __name__ == "__main__":
