@@ -74,7 +74,8 @@ def test_how_far_chance_goes_is_told_by_the_times_before_and_after() -> None:
 def test_a_neighbour_whose_results_stay_away_is_harmed_although_none_of_them_is_old() -> None:
     """What is too old is never looked at: nothing of it would be seen in the ages."""
     assert during([0.1] * 50, [0.2] * 40).worst_rate_change == pytest.approx(-0.2)
-    assert not during([0.1] * 50, [0.2] * 40).kept
+    assert during([0.1] * 50, [0.2] * 40).kept
+    assert not during([0.1] * 50, [0.2] * 37).kept
     assert not during([0.1] * 50, []).kept
     silent = during([], [])
     assert (silent.worst_rate_change, silent.neighbours_p95_change, silent.kept) == (-1, None, False)
