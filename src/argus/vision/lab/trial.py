@@ -126,7 +126,7 @@ def run_trial(
     return outcomes
 
 
-class _Watch:
+class _Ages:
     """How old the results of one camera were when they came, and when that was."""
 
     def __init__(self) -> None:
@@ -174,7 +174,7 @@ class _Lab:
         self._quiet_since_s: float | None = None
         model = spec.model or ModelSpec.read({"path": "builtin:plaza"}, "lab")
         self.engine = Engine(model=model)
-        self._ages = {BAD: _Watch()} | {f"cam{n}": _Watch() for n in range(spec.neighbours)}
+        self._ages = {BAD: _Ages()} | {f"cam{n}": _Ages() for n in range(spec.neighbours)}
         cameras: list[LabCamera] = [self._bad, *self._good]
         for name, watched in zip(self._ages, cameras, strict=True):
             wanted = CameraSpec(url=watched.url, fps=spec.fps, lost_after=LOST_AFTER_S)
