@@ -88,14 +88,10 @@ class Outcome:
     """Those in which it was told, and the camera back, as soon as promised."""
     told: CameraState
     """As in the first try that was not in time, or in the last."""
-    detected: bool
-    """It was told as what it is, each time; where nothing must be told, frames went on and nothing was."""
     detect_s: float | None
-    """Seconds until then, the most of all tries."""
-    recovered: bool
-    """The camera was online and looked at again after it was healed, each time."""
+    """The most of all tries; None where one has none."""
     recover_s: float | None
-    """Seconds until then, the most of all tries."""
+    """Likewise."""
     neighbours: int
     neighbours_p95_change: float | None
     """Of the ages of their results while the fault lasted, against before and after; 0.05 is 5 % more. None
@@ -123,9 +119,7 @@ class Outcome:
             tries=len(tries),
             tries_in_time=len(tries) - len(late),
             told=(late[0] if late else tries[-1]).told,
-            detected=None not in detect_s,
             detect_s=_most(detect_s),
-            recovered=None not in recover_s,
             recover_s=_most(recover_s),
             neighbours=len(during.ages_s),
             neighbours_p95_change=during.rise_over(usual),
@@ -133,6 +127,16 @@ class Outcome:
             worst_without_fault=after.worst_rise_over(before),
             worst_rate_change=during.worst_rate_over(usual),
         )
+
+    @property
+    def detected(self) -> bool:
+        """Whether it was told, each time; where nothing must be told, frames went on and nothing was."""
+        return self.detect_s is not None
+
+    @property
+    def recovered(self) -> bool:
+        """Whether the camera was online and looked at again after it was healed, each time."""
+        return self.recover_s is not None
 
     @property
     def kept(self) -> bool:
