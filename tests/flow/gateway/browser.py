@@ -92,6 +92,19 @@ class Page:
             self.complaints.append(f"{details['entry']['text']} {details['entry'].get('url', '')}")
 
 
+def pixels(selector: str) -> str:
+    """Return a piece of script that comes to the RGBA bytes of a picture or canvas, row by row.
+
+    They are read from a copy: who reads a page's own canvas twice makes the browser complain of the page.
+    """
+    return f"""(() => {{ const of = document.querySelector('{selector}');
+        const width = of.naturalWidth ?? of.width, height = of.naturalHeight ?? of.height;
+        const copy = new OffscreenCanvas(width || 1, height || 1);
+        const pen = copy.getContext('2d', {{ willReadFrequently: true }});
+        if (width && height) pen.drawImage(of, 0, 0);
+        return pen.getImageData(0, 0, copy.width, copy.height).data; }})()"""
+
+
 @contextlib.contextmanager
 def browser(folder: Path) -> Iterator[Page]:
     """Start a browser with a profile of its own; it is gone afterwards."""

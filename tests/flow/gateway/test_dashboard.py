@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.gateway.browser import Page, browser
+from tests.flow.gateway.browser import Page, browser, pixels
 from tests.flow.gateway.conftest import FakeSystem, Gate
 
 
@@ -35,9 +35,7 @@ def test_the_page_shows_pictures_boxes_the_graph_and_changes_params(
     topics = page.value("[...document.querySelectorAll('.tile')].map(t => t.dataset.topic)")
     assert sorted(topics) == ["camera", "zones"]
     gate.see(1)
-    painted = """(() => { const c = document.querySelector('[data-topic=camera] canvas');
-        return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v); })()"""
-    assert page.becomes(painted)
+    assert page.becomes(f"{pixels('[data-topic=camera] canvas')}.some(v => v)")
     assert page.value("document.querySelector('.happenings').textContent").endswith("zone.entereddoor")
     assert page.becomes("document.querySelectorAll('#graph .box').length === 3")
     assert page.value("document.querySelectorAll('#graph .wire').length") == 2
@@ -78,9 +76,7 @@ def test_the_page_shows_the_newest_picture_and_not_the_one_before(gate: Gate, pa
     gate.show(0)
     page.open(f"{gate.url}/dashboard")
     assert page.becomes("document.querySelector('.stage img')?.naturalWidth === 64")
-    middle = """(() => { const pen = document.createElement('canvas').getContext('2d');
-        pen.drawImage(document.querySelector('.stage img'), 0, 0);
-        return pen.getImageData(9, 9, 1, 1).data[0]; })()"""
+    middle = f"{pixels('.stage img')}[4 * (9 * 64 + 9)]"
     for index, brightness in enumerate((60, 120, 180), 1):
         gate.show(index, brightness=brightness)
         assert page.becomes(f"Math.abs({middle} - {brightness}) < 3")
