@@ -15,7 +15,7 @@ from argus.cli.doctor import findings_table
 from argus.vision.capabilities.finding import Finding, looked
 from argus.vision.capabilities.home import look_at_home
 from argus.vision.capabilities.inference import nvidia_gpus
-from argus.vision.capabilities.processor import read_memory_bytes, read_processor
+from argus.vision.capabilities.processor import read_processor
 from argus.vision.capabilities.video import decodes, look_at_webcams
 from tests.cli.conftest import Argus
 
@@ -166,18 +166,8 @@ def test_the_processor_tells_which_precisions_are_fast(
     tmp_path: Path, text: str, model: str, precisions: tuple[str, ...]
 ) -> None:
     (tmp_path / "cpuinfo").write_text(text)
-    cpu = read_processor(tmp_path / "cpuinfo", tmp_path / "none")
+    cpu = read_processor(tmp_path)
     assert (cpu.model, cpu.precisions) == (model, precisions)
-
-
-def test_a_container_counts_with_what_it_is_given(tmp_path: Path) -> None:
-    (tmp_path / "cpu.max").write_text("100000 100000\n")
-    assert read_processor(tmp_path / "none", tmp_path / "cpu.max").cores == 1
-    (tmp_path / "meminfo").write_text("MemTotal: 16000000 kB\nMemAvailable: 12000000 kB\n")
-    assert read_memory_bytes(tmp_path / "meminfo", tmp_path) == (16_384_000_000, 12_288_000_000)
-    (tmp_path / "memory.max").write_text("1000000000\n")
-    (tmp_path / "memory.current").write_text("400000000\n")
-    assert read_memory_bytes(tmp_path / "meminfo", tmp_path) == (1_000_000_000, 600_000_000)
 
 
 def test_webcams_are_named_in_their_order(tmp_path: Path) -> None:

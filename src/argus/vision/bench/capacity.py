@@ -44,7 +44,7 @@ class Load:
     cores: float
     """Processor seconds of this process per second."""
     other_cores: float
-    """The same of everything else on the machine."""
+    """The same of all others that share its processors, or its container's quota."""
     rss_bytes: int
     """Memory of this process."""
 
@@ -63,8 +63,8 @@ class Alone:
     """Processor seconds to decode, on average, what one wanted frame needs."""
     inference_fps: float
     """Frames per second that the model looks at."""
-    cores: int
-    """Cores of this process."""
+    cores: float
+    """Cores that this process may use; a part of one, too, in a container."""
     free_bytes: int
     """Memory that may still be taken."""
 
@@ -182,10 +182,11 @@ def judge(loads: list[Load], goal: Goal, alone: Alone) -> tuple[Saturated, str]:
     # Of several measurements, the one that others disturbed least.
     load = min((one for one in missed if one.cameras == load.cameras), key=lambda one: one.other_cores)
     at = f"with {load.cameras} camera{'s' if load.cameras > 1 else ''}"
-    used = f"{load.cores:.1f} of {alone.cores} cores in use"
+    used = f"{load.cores:.1f} of {alone.cores:g} cores in use"
     others = f", {load.other_cores:.1f} more by other programs" if load.other_cores >= 0.1 else ""
     if load.other_cores > alone.cores / 2:
-        return "nothing", f"{at} other programs took {load.other_cores:.1f} of {alone.cores} cores: end them"
+        taken = f"{load.other_cores:.1f} of {alone.cores:g} cores"
+        return "nothing", f"{at} other programs took {taken}: end them"
     if load.busy > _BUSY:
         return "inference", f"{at} the model is busy {load.busy:.0%} of the time ({used}{others})"
     if load.cores + load.other_cores >= _USED_UP * alone.cores:

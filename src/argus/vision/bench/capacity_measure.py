@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections import deque
@@ -14,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, Self
 
+from argus.core.allowance import core_share, memory_bytes
 from argus.core.detections import Detections
 from argus.core.errors import SourceUnreachable, SourceUnreadable
 from argus.core.frame import Frame, Picture
@@ -23,7 +23,7 @@ from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import PipelineSpec
 from argus.core.urls import mask_url
 from argus.vision.bench.capacity import Alone, Capacity, Goal, Load, find_capacity
-from argus.vision.bench.machine_load import free_bytes, machine_busy_s, rss_bytes
+from argus.vision.bench.machine_load import rss_bytes, shared_busy_s
 from argus.vision.bench.playing import Played
 from argus.vision.engine.accounting import FrameCounts
 from argus.vision.engine.engine import Engine
@@ -132,12 +132,12 @@ class _Fleet:
         lane = self._engine.lanes.all[0].lane
         before = [_Before(member) for member in members]
         began_s, cpu_s, all_s, busy_s = (
-            time.perf_counter(), time.process_time(), machine_busy_s(), lane.counts.busy_s
+            time.perf_counter(), time.process_time(), shared_busy_s(), lane.counts.busy_s
         )  # fmt: skip
         time.sleep(self._seconds)
         wall_s = time.perf_counter() - began_s
         cores = (time.process_time() - cpu_s) / wall_s
-        everyone = (machine_busy_s() - all_s) / wall_s
+        everyone = (shared_busy_s() - all_s) / wall_s
         counts = [one.counts() for one in before]
         ages = HistogramSnapshot().merged(one.ages() for one in before)
         looked = sum(count.processed + count.gated for count in counts)
@@ -225,8 +225,8 @@ def _alone(source: str, model: ModelSpec, fps: float | None) -> Alone:
         fps=own_fps if fps is None else min(fps, own_fps),
         decode_s=cpu_s / count,
         inference_fps=alone_fps,
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        free_bytes=free_bytes(),
+        cores=core_share(),
+        free_bytes=memory[1] if (memory := memory_bytes()) else 1 << 62,
     )
 
 

@@ -1,9 +1,13 @@
-"""What this process and this machine are using: memory and processor time, as the kernel counts them."""
+"""What this process, and all who share its processors, use of memory and time, as the kernel counts it."""
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+
+from argus.core.allowance import own_cpus
+from argus.core.cgroup import cpu_quota
 
 
 def rss_bytes() -> int:
@@ -16,27 +20,21 @@ def rss_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def free_bytes() -> int:
-    """Return the memory that may still be taken: the machine's, or what a container is allowed."""
-    free = 1 << 62
-    meminfo = Path("/proc/meminfo")
-    if meminfo.is_file():
-        for line in meminfo.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                free = 1024 * int(line.split()[1])
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.is_file() and used.is_file() and (text := limit.read_text().strip()).isdecimal():
-        free = min(free, int(text) - int(used.read_text()))
-    return max(0, free)
+def shared_busy_s(proc: Path = Path("/proc")) -> float:
+    """Return the processor seconds so far of all who share what this process may use; 0 where nobody says.
 
+    Under a quota these are the members of its group: what others do on the machine's other processors takes
+    nothing away. Without one they are all who run on the processors to which this process is bound.
 
-def machine_busy_s() -> float:
-    """Return the processor seconds of everybody on this machine so far; 0 where nobody says.
-
-    Source: proc(5), /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal, in ticks.
+    Source: proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal, in ticks.
     """
-    stat = Path("/proc/stat")
-    if not stat.is_file():
+    quota = cpu_quota(proc / "self")
+    if quota is not None and quota.cores < len(own_cpus()):
+        return time.process_time() if quota.used_s is None else quota.used_s
+    try:
+        lines = [line.split() for line in (proc / "stat").read_text().splitlines()]
+    except OSError:
         return 0.0
-    ticks = [int(field) for field in stat.read_text().splitlines()[0].split()[1:9]]
-    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+    own = {f"cpu{number}" for number in own_cpus()}
+    ticks = [[int(field) for field in fields[1:9]] for fields in lines if fields and fields[0] in own]
+    return sum(sum(each) - each[3] - each[4] for each in ticks) / os.sysconf("SC_CLK_TCK")

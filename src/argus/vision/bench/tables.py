@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from argus.core.allowance import core_share
 from argus.core.errors import SpecError
 from argus.core.version import __version__
 
@@ -59,7 +60,9 @@ def machine() -> str:
         name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
         flags = next((line for line in lines if line.startswith("flags")), "")
         name += ", AMX bf16" if "amx_bf16" in flags else ""
-    return f"Argus {__version__}, Python {platform.python_version()}, {os.cpu_count()} cores, {name}"
+    all_cores, ours = os.cpu_count() or 1, core_share()
+    cores = f"{all_cores} cores" if ours >= all_cores else f"{ours:g} of {all_cores} cores"
+    return f"Argus {__version__}, Python {platform.python_version()}, {cores}, {name}"
 
 
 def show(rows: list[Row], output: str) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from argus.core.allowance import core_share, memory_bytes
 from argus.vision.capabilities.finding import Finding
 
-_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _BF16 = ("amx_bf16", "avx512_bf16", "bf16", "svebf16")
 _INT8 = ("amx_int8", "avx512_vnni", "avx_vnni", "asimddp", "i8mm")
 _SHOWN = {
@@ -32,8 +31,8 @@ class Processor:
     """What the kernel says of the processor."""
 
     model: str
-    cores: int
-    """What this process may use: its affinity, and the quota of its container rounded up."""
+    cores: float
+    """What this process may use: its affinity, or the quota of its container."""
     flags: frozenset[str]
 
     @property
@@ -52,13 +51,13 @@ class Processor:
         return tuple(shown for flag, shown in _SHOWN.items() if flag in self.flags)
 
 
-def read_processor(proc: Path = Path("/proc/cpuinfo"), cgroup: Path = _QUOTA) -> Processor:
+def read_processor(proc: Path = Path("/proc")) -> Processor:
     """Return what is known of the processor; without `/proc` little is."""
-    facts = _cpuinfo(proc)
+    facts = _cpuinfo(proc / "cpuinfo")
     # A virtual machine may call itself `unknown`; arm kernels name no model at all.
     model = facts.get("model name") or facts.get("hardware") or platform.processor() or platform.machine()
     flags = facts.get("flags") or facts.get("features") or ""
-    return Processor(" ".join(model.split()), usable_cores(cgroup), frozenset(flags.split()))
+    return Processor(" ".join(model.split()), core_share(proc), frozenset(flags.split()))
 
 
 def _cpuinfo(proc: Path) -> Mapping[str, str]:
@@ -70,19 +69,6 @@ def _cpuinfo(proc: Path) -> Mapping[str, str]:
     return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
-def usable_cores(cgroup: Path = _QUOTA) -> int:
-    """Return the cores that this process may use: its affinity, or the quota of its container, rounded up."""
-    try:
-        mine = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        mine = os.cpu_count() or 1
-    try:
-        quota, period = cgroup.read_text().split()
-        return min(mine, max(1, -(-int(quota) // int(period))))
-    except (OSError, ValueError):  # no container, or `max`: no limit
-        return mine
-
-
 def look_at_processor() -> Iterator[Finding]:
     """Yield the processor and the memory."""
     cpu = read_processor()
@@ -92,7 +78,7 @@ def look_at_processor() -> Iterator[Finding]:
         "system",
         "processor",
         "ok",
-        f"{cpu.model}, {cpu.cores} core{'s' if cpu.cores != 1 else ''} for Argus",
+        f"{cpu.model}, {cpu.cores:g} core{'s' if cpu.cores != 1 else ''} for Argus",
         data={"model": cpu.model, "cores": cpu.cores},
     )
     yield Finding(
@@ -102,8 +88,9 @@ def look_at_processor() -> Iterator[Finding]:
         f"fast here: {', '.join(fast)} ({features})" if fast else f"f32 only is fast here ({features})",
         data={"fast": list(cpu.precisions), "features": list(cpu.features)},
     )
-    total, free = read_memory_bytes()
-    if total is not None and free is not None:
+    memory = memory_bytes()
+    if memory is not None:
+        total, free = memory
         short = free < 1_000_000_000
         yield Finding(
             "system",
@@ -113,21 +100,3 @@ def look_at_processor() -> Iterator[Finding]:
             remedy="close other programs: a detector at 640 pixels wants about 1 GB" if short else None,
             data={"total_bytes": total, "available_bytes": free},
         )
-
-
-def read_memory_bytes(
-    proc: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")
-) -> tuple[int | None, int | None]:
-    """Return total and available memory; what a container is limited to counts as all there is."""
-    try:
-        pairs = (line.split()[:2] for line in proc.read_text().splitlines())
-        kib = {key.rstrip(":"): int(value) for key, value in pairs}
-        total, free = kib["MemTotal"] * 1024, kib["MemAvailable"] * 1024
-    except (OSError, KeyError, ValueError):
-        return None, None
-    try:
-        limit = int((cgroup / "memory.max").read_text())
-        used = int((cgroup / "memory.current").read_text())
-    except (OSError, ValueError):
-        return total, free
-    return min(total, limit), min(free, max(0, limit - used))

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from argus.core.allowance import usable_cores
 from argus.core.errors import ModelUnavailable, ModelUnreadable
-from argus.vision.capabilities.processor import usable_cores
 from argus.vision.models.engines.protocol import Arithmetic, Arrays, Port, RunOptions, Signature
 from argus.vision.models.engines.slots import SlotPool
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from argus.core.allowance import usable_cores
 from argus.core.errors import ModelUnavailable, ModelUnreadable
-from argus.vision.capabilities.processor import usable_cores
 from argus.vision.models.engines.protocol import (
     Arithmetic,
     Arrays,
