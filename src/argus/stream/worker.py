@@ -68,12 +68,15 @@ def _work(path: Path, line: Line | None) -> int:
 def _settle(host: Any) -> None:
     """Do what can wait until the first frames were looked at, for which they would have to wait.
 
-    What the tracks of a crowd need takes a third of a second of the interpreter to load.
+    What the tracks of a crowd need takes a third of a second of the interpreter to load; the engine sees to
+    it too, and here it is waited for, so that it is there when the collector is told to leave all alone.
     """
     until_s = time.monotonic() + _QUIET_S
     while not host.looks and time.monotonic() < until_s:
         time.sleep(_LOOK_S)
-    import scipy.optimize  # noqa: F401
+    from argus.vision.tracking import load_solver
+
+    load_solver()
 
     # What is there by now stays for good: no collection need look at it again.
     gc.freeze()

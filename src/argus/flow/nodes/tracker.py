@@ -5,6 +5,7 @@ How is `argus.vision.tracking`; one tracker per source, so that one node may fol
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -40,7 +41,7 @@ class Tracker(ConsumerNode):
             UnknownName: no such tracker.
             SpecError: it needs the picture, which does not come here.
         """
-        from argus.vision.tracking import load_tracker
+        from argus.vision.tracking import load_solver, load_tracker
 
         if self.params.camera_motion or self.params.appearance_model is not None:
             raise ArgusError(
@@ -48,6 +49,8 @@ class Tracker(ConsumerNode):
                 "come here: leave them out, or track in a pipeline (`argus run`)"
             )
         load_tracker(self.params)
+        # Beside, so that neither what starts nor the first crowd waits for it.
+        threading.Thread(target=load_solver, name="argus-settle").start()
         self._sources: dict[str, tuple[Following, Vocabulary]] = {}
         self._newest: dict[str, tuple[int, int]] = {}
         self._late, self._said_s = 0, float("-inf")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from argus.core.detections import Detections
 from argus.core.geometry import iou_matrix
+from argus.vision.tracking import load_solver
 
 Pairs = NDArray[np.intp]
 """(2, K) indices of objects: the live model's above, the candidate's below."""
@@ -95,11 +96,8 @@ def _assign(overlap: NDArray[np.float32], allowed: NDArray[np.bool_]) -> Pairs:
     """Return the most pairs that are allowed, and of those the ones that overlap most together."""
     if not allowed.any():
         return np.zeros((2, 0), np.intp)
-    # It takes a third of a second to load, and most runs compare nothing.
-    from scipy.optimize import linear_sum_assignment
-
     # A pair is worth more than what all overlaps together can be, so one more pair always wins.
     worth = np.where(allowed, overlap + np.float64(min(overlap.shape) + 1), 0.0)
-    pairs = np.stack(linear_sum_assignment(worth, maximize=True))
+    pairs = np.stack(load_solver()(worth, maximize=True))
     result: Pairs = pairs[:, allowed[pairs[0], pairs[1]]]
     return result

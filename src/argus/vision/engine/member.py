@@ -150,6 +150,11 @@ class Member:
         return not self._live
 
     @property
+    def follows(self) -> bool:
+        """True where it follows objects in a live picture, or compares two models in one."""
+        return self._live and (self.spec.track is not None or self.comparison is not None)
+
+    @property
     def counts(self) -> FrameCounts:
         """What became of its frames."""
         return self._feed.counts.plus(self.before)

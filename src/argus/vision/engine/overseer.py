@@ -26,6 +26,7 @@ from argus.vision.engine.member import Member
 from argus.vision.engine.models import LaneSpec, model_at, on_cpu
 from argus.vision.engine.shadow import Shadow
 from argus.vision.engine.swapping import AnyLane, kinds_of, say_of
+from argus.vision.tracking import load_solver
 
 if TYPE_CHECKING:
     from argus.vision.engine.engine import Engine
@@ -35,7 +36,7 @@ _WINDOW_S: Final = 1.0
 """How often a ladder hears how things go."""
 _LONGEST_RETRY_S: Final = 30.0
 
-_Work = Callable[[], None]
+_Work = Callable[[], object]
 
 
 class Overseer:
@@ -50,6 +51,7 @@ class Overseer:
         self._walking: set[str] = set()
         self._concluding: set[int] = set()
         self._retries: deque[tuple[float, AnyLane, int]] = deque()
+        self._crowds_awaited = False
         self._log = structlog.get_logger()
         self._threads = [
             threading.Thread(target=self._watch, name="argus-watch", daemon=True),
@@ -101,12 +103,24 @@ class Overseer:
                 self._consider(member, now_s)
         engine.traces.tick()
         self._conclude()
+        self._await_crowds()
         for _ in range(len(self._retries)):
             due_s, lane, attempt = self._retries.popleft()
             if due_s <= now_s:
                 self.replace(lane, attempt)
             else:
                 self._retries.append((due_s, lane, attempt))
+
+    def _await_crowds(self) -> None:
+        """Load what the tracks of a crowd need once a first frame was looked at, not when the crowd is there.
+
+        A recording waits for it at no cost, and may hold no crowd.
+        """
+        if not self._crowds_awaited and any(
+            m.follows and m.last for m in list(self._engine.members.values())
+        ):
+            self._crowds_awaited = True
+            self._work.put(load_solver)
 
     def _conclude(self) -> None:
         """Tell what is open of cameras, and recordings played as such, that are over.

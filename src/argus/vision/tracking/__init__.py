@@ -4,7 +4,8 @@ What following means for people (entering, leaving, dwelling) is in `argus.visio
 """
 
 from argus.core.resources.track import TrackSpec
+from argus.vision.tracking.association import load_solver
 from argus.vision.tracking.loading import load_tracker
 from argus.vision.tracking.protocol import Tracker, Tracks, TrackState
 
-__all__ = ["TrackSpec", "TrackState", "Tracker", "Tracks", "load_tracker"]
+__all__ = ["TrackSpec", "TrackState", "Tracker", "Tracks", "load_solver", "load_tracker"]

@@ -7,6 +7,8 @@ candidates, is the tracker's decision.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,27 @@ from argus.vision.tracking.overlap import Index
 _FEW = 64
 """So many contested pairs go to the solver at once; more are thinned out first."""
 _ALONE = 2.0 + 1e-9
+
+
+class Solver(Protocol):
+    """`scipy.optimize.linear_sum_assignment`."""
+
+    def __call__(
+        self, cost_matrix: NDArray[np.float64], maximize: bool = False
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the rows and the columns that are matched, in the order of the rows."""
+
+
+def load_solver() -> Solver:
+    """Return the assignment solver.
+
+    The first call takes a third of a second and more of the interpreter, in which no frame is looked at.
+    Nothing that starts should wait for it, so it is no import of the module; and the first crowd should not
+    either, which may come hours later. Who follows objects live calls this beside, soon after the start.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    return linear_sum_assignment
 
 
 def match(pairs: Index, weights: NDArray[np.float64], n: int) -> Index:
@@ -75,10 +98,7 @@ def _solve(pairs: Index, weights: NDArray[np.float64], n: int) -> Index:
     matrix = np.zeros((split, len(names) - split))
     where = places.take(pairs)
     matrix[where[0], where[1]] = weights
-    # It takes a quarter of a second to load, which a worker that was killed should not wait for.
-    from scipy.optimize import linear_sum_assignment
-
-    rows, columns = linear_sum_assignment(matrix, maximize=True)
+    rows, columns = load_solver()(matrix, maximize=True)
     real = matrix[rows, columns] > 0.0
     found = np.empty((2, np.count_nonzero(real)), np.intp)
     found[0], found[1] = names[rows[real]], names[split:][columns[real]]
