@@ -84,6 +84,21 @@ def test_cores_that_are_used_up_beside_an_idle_model_are_decodings() -> None:
     assert "2.0 of 2 cores in use" in found.why
 
 
+def test_cores_that_are_used_up_beside_little_decoding_are_inference() -> None:
+    """A model held back by a container's quota waits now and then, and is not busy all the time."""
+    alone = Alone(fps=2, decode_s=0.003, inference_fps=7, cores=1, free_bytes=10**10)
+
+    def measure(cameras: int) -> Load:
+        load = replace(
+            Machine().measure(cameras), busy=min(0.88, cameras * 0.3), cores=min(0.96, cameras * 0.32)
+        )
+        return load if cameras < 3 else replace(load, p95_age_s=0.3)
+
+    found = find_capacity(measure, GOAL, alone, 8)
+    assert (found.cameras, found.saturated) == (2, "inference")
+    assert "1.0 of 1 core in use: 0.0 by decoding, and the model is busy 88% of the time" in found.why
+
+
 def test_memory_ends_the_growth_before_it_is_taken() -> None:
     machine = Machine(inference_fps=10_000, free_bytes=10**9, camera_bytes=10**8)
     found = machine.found()

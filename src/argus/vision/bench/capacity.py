@@ -182,7 +182,7 @@ def judge(loads: list[Load], goal: Goal, alone: Alone) -> tuple[Saturated, str]:
     # Of several measurements, the one that others disturbed least.
     load = min((one for one in missed if one.cameras == load.cameras), key=lambda one: one.other_cores)
     at = f"with {load.cameras} camera{'s' if load.cameras > 1 else ''}"
-    used = f"{load.cores:.1f} of {alone.cores:g} cores in use"
+    used = f"{load.cores:.1f} of {alone.cores:g} core{'s' if alone.cores > 1 else ''} in use"
     others = f", {load.other_cores:.1f} more by other programs" if load.other_cores >= 0.1 else ""
     if load.other_cores > alone.cores / 2:
         taken = f"{load.other_cores:.1f} of {alone.cores:g} cores"
@@ -190,7 +190,10 @@ def judge(loads: list[Load], goal: Goal, alone: Alone) -> tuple[Saturated, str]:
     if load.busy > _BUSY:
         return "inference", f"{at} the model is busy {load.busy:.0%} of the time ({used}{others})"
     if load.cores + load.other_cores >= _USED_UP * alone.cores:
-        return "decode", f"{at} {used}{others}, and the model is busy only {load.busy:.0%} of the time"
+        decoding = load.cameras * alone.fps * alone.decode_s
+        saturated: Saturated = "decode" if decoding >= load.cores / 2 else "inference"
+        busy = f"the model is busy {load.busy:.0%} of the time"
+        return saturated, f"{at} {used}{others}: {decoding:.1f} by decoding, and {busy}"
     late = load.p95_age_s > goal.age_s
     fact = "results are too old" if late else f"only {load.looked_share:.0%} of the frames are looked at"
     return "nothing", f"{at} {fact}, though the model is busy {load.busy:.0%} of the time with {used}{others}"
