@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from argus.core.errors import SpecError, UnknownName
@@ -43,6 +45,21 @@ def test_a_fault_is_tried_as_often_as_is_wanted_and_counts_as_its_slowest_try() 
     ]
     assert outcome.worst_rate_change is not None
     assert outcome.worst_rate_change > -0.9
+
+
+def test_a_try_that_is_broken_off_does_not_count() -> None:
+    stop = threading.Event()
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if "black" in text:
+            threading.Timer(1.0, stop.set).start()
+
+    faults = (fault_named("black", "synthetic"), fault_named("drop", "synthetic"))
+    spec = TrialSpec(faults, ("synthetic",), neighbours=1, model=MOTION, settle_s=0.5, window_s=0.1)
+    assert run_trial(spec, say, stop=stop) == []
+    assert [text for text in said if "drop" in text] == []
 
 
 def test_faults_are_chosen_by_name_for_the_cameras_there_are() -> None:

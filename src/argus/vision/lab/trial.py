@@ -95,7 +95,7 @@ def run_trial(
         say: Hears of progress.
         on_outcome: Hears of each outcome as soon as it is known.
         on_start: Gets the engine of each round of cameras.
-        stop: Ends the trial after what is under way, when set.
+        stop: Ends the trial soon, when set; a try that is broken off so does not count.
 
     Raises:
         ArgusError: the lab's cameras cannot be run here; the message says what to install.
@@ -115,10 +115,13 @@ def run_trial(
                 if stop.is_set():
                     break
                 tries: list[Try] = []
-                while len(tries) < spec.times and not (tries and stop.is_set()):
+                while len(tries) < spec.times and not stop.is_set():
                     which = f" ({len(tries) + 1} of {spec.times})" if spec.times > 1 else ""
                     say(f"{kind} {number}/{len(faults)} {fault.name}{which}: {fault.title}")
-                    tries.append(lab.try_out(fault, stop))
+                    if (one := lab.try_out(fault, stop)) is not None:
+                        tries.append(one)
+                if not tries:
+                    break
                 outcome = Outcome.of(fault, kind, tries)
                 outcomes.append(outcome)
                 if on_outcome is not None:
@@ -199,8 +202,8 @@ class _Lab:
         """Wait until all is usual."""
         stop.wait(self._settle_s)
 
-    def try_out(self, fault: Fault, stop: threading.Event) -> Try:
-        """Let the bad camera fail in one way, and heal it."""
+    def try_out(self, fault: Fault, stop: threading.Event) -> Try | None:
+        """Let the bad camera fail in one way, and heal it; None where it was not seen through."""
         if self._quiet_since_s is None:
             self._quiet_since_s = self._quiet(stop)
         before = self._between(self._quiet_since_s, self._quiet_since_s + self._window_s)
@@ -214,6 +217,8 @@ class _Lab:
             # What an operator does who has mended the password, for cameras that refuse are called seldom.
             self.engine.reconnect(BAD)
         back_s = self._wait_for_recovery(healed_s, stop)
+        if stop.is_set():
+            return None
         stop.wait(_CALM_S)
         # What is quiet after one fault is so before the next.
         self._quiet_since_s = self._quiet(stop)
