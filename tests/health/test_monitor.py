@@ -78,6 +78,17 @@ def test_an_ill_camera_is_looked_at_more_often_so_that_its_recovery_is_told_soon
     assert 1.0 <= min(took_s) <= max(took_s) <= 1.5
 
 
+@pytest.mark.parametrize("what", ["dark", "frozen"])
+def test_an_illness_that_ends_as_soon_as_it_is_told_is_over_as_soon_as_any(what: str) -> None:
+    watch, pictures, _ = after_a_good_start()
+    ill_s = watch.time_s
+    while f"{what} start" not in watch.told(after_s=ill_s):
+        watch.show([black(pictures[0]) if what == "dark" else pictures[0]], fps=20)
+    told_s = watch.time_s
+    watch.show((picture for picture in pictures[1 : 5 * FPS] for _ in range(4)), fps=20)
+    assert 1.0 <= watch.told_at("online end", after_s=told_s) - told_s <= 1.35
+
+
 @pytest.mark.parametrize("people", [0, 2])
 def test_a_scene_that_hardly_stirs_is_told_as_going_on_as_soon_as_any(people: int) -> None:
     watch, pictures = Watch(), scene(40, people=people)

@@ -143,8 +143,10 @@ class HealthMonitor:
             if now_s < self._look_due_s:
                 return
             every_s = self._spec.check_every
-            self._look_due_s = now_s + (every_s / _ILL_LOOKS if judgement.state in ILL else every_s)
+            self._look_due_s = now_s + every_s
             self._take_a_look(judgement, frame, now_s, at)
+            if judgement.state in ILL:  # what this look told included
+                self._look_due_s = now_s + every_s / _ILL_LOOKS
 
     def disconnected(self, now_s: float, at: datetime, reason: str) -> None:
         """The stream broke or could not be opened.
