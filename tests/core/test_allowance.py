@@ -178,6 +178,19 @@ def test_a_group_that_is_not_shown_is_taken_for_the_root_of_what_is(kernel: Kern
     assert core_share(kernel.proc) == 3
 
 
+def test_what_cannot_be_understood_limits_nothing(kernel: Kernel) -> None:
+    kernel.is_in("", "0", "nonsense", "0::/")
+    kernel.shows(("/", "", "cgroup2"))
+    kernel.says("cpu.max", "300000 100000")
+    mountinfo = kernel.proc / "self" / "mountinfo"
+    # Without a dash, without what is mounted, without a place; a name of what is mounted may be left out.
+    strange = "31 23 0:1 / /a rw\n - cgroup2\n31 - cgroup2 cgroup rw\n31 23 0:1 / /b rw - overlay  rw\n\n"
+    mountinfo.write_text(strange)
+    assert core_share(kernel.proc) == 8
+    mountinfo.write_text(f"{strange}31 23 0:1 / {kernel.groups} rw - cgroup2  rw\n")
+    assert core_share(kernel.proc) == 3
+
+
 @pytest.fixture
 def half_a_core() -> Iterator[Path]:
     """A real group of the first version whose members have half a core together."""

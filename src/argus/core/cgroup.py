@@ -15,6 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
 _SELF: Final = Path("/proc/self")
+_SHOWN, _POINT = 3, 4
+"""Fields of a line of `mountinfo`: which part of a tree is shown, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,8 @@ def _groups(controller: str, process: Path) -> Iterator[_Group]:
 def _memberships(controller: str, process: Path) -> Iterator[tuple[int, str]]:
     """Yield the version of the groups, and the path of this process's own."""
     for line in _lines(process / "cgroup"):
-        number, controllers, path = line.split(":", 2)
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
         if controller in controllers.split(","):
             yield 1, path
         elif number == "0" and not controllers:
@@ -125,11 +128,12 @@ def _hierarchies(controller: str | None, process: Path) -> Iterator[tuple[str, P
     """Yield which part of a tree is shown, and where; of the second version where no controller is named."""
     for line in _lines(process / "mountinfo"):
         place, _, kind = line.partition(" - ")
-        system, _, options = kind.split(maxsplit=2)
+        fields, (system, _, options) = place.split(), kind.partition(" ")
         wanted = "cgroup2" if controller is None else "cgroup"
-        if system == wanted and (controller is None or controller in options.split(",")):
-            _, _, _, shown, hierarchy, *_ = place.split()
-            yield shown, Path(hierarchy)
+        # What is mounted may have no name: the options are what comes last.
+        ours = controller is None or controller in options.rpartition(" ")[2].split(",")
+        if system == wanted and ours and len(fields) > _POINT:
+            yield fields[_SHOWN], Path(fields[_POINT])
 
 
 def _lines(path: Path) -> list[str]:
