@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
 from argus.core.errors import ArgusError, OutputError
 from argus.core.settings import Settings
+
+_GLANCE_S: Final = 0.5
+"""How long those may hold it who only look whether it is held: a moment each, in which nobody can take it."""
 
 
 class ControlNote(msgspec.Struct, frozen=True):
@@ -53,9 +57,7 @@ class ControlLock:
             self._fd = os.open(run / "control.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise OutputError(run, error.strerror) from error
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _takes(self._fd):
             os.close(self._fd)
             self._fd = -1
             note = read_note(self._settings)
@@ -63,7 +65,7 @@ class ControlLock:
             raise AlreadyRuns(
                 f"a control plane runs on {self._settings.home} already{who}: "
                 "see `argus status`, add to it with `argus apply`, or end it with `argus down`"
-            ) from None
+            )
         self._note.unlink(missing_ok=True)  # of one that was killed
         return self
 
@@ -93,6 +95,20 @@ def read_note(settings: Settings) -> ControlNote | None:
     except (OSError, msgspec.DecodeError):
         return None
     return note if _held(settings) else None
+
+
+def _takes(fd: int) -> bool:
+    """Return whether nobody has the lock, and take it; who only looks is waited for."""
+    until_s = time.monotonic() + _GLANCE_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > until_s:
+                return False
+            time.sleep(0.01)
+        else:
+            return True
 
 
 def _held(settings: Settings) -> bool:
