@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
 from argus.control.lock import AlreadyRuns, ControlLock, ControlNote, read_note
+from argus.core.errors import OutputError
 from argus.core.settings import Settings
 
 NOTE = ControlNote("http://127.0.0.1:1", 42, "0.1.0")
@@ -37,6 +40,17 @@ def test_a_note_of_one_that_was_killed_is_not_believed(settings: Settings) -> No
         left = (settings.run / "control.json").read_bytes()
     (settings.run / "control.json").write_bytes(left)
     assert read_note(settings) is None
+
+
+def test_a_file_system_without_locks_is_not_taken_for_another_control_plane(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(fd: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(OutputError, match="cannot be locked: No locks available"), ControlLock(settings):
+        pass
 
 
 def test_who_only_looks_whether_one_runs_keeps_none_from_starting(settings: Settings) -> None:

@@ -57,9 +57,13 @@ class ControlLock:
             self._fd = os.open(run / "control.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise OutputError(run, error.strerror) from error
-        if not _takes(self._fd):
-            os.close(self._fd)
-            self._fd = -1
+        try:
+            taken = _takes(self._fd)
+        except OSError as error:
+            self._close()
+            raise OutputError(run, f"it cannot be locked: {error.strerror}") from error
+        if not taken:
+            self._close()
             note = read_note(self._settings)
             who = f" (pid {note.pid}, {note.url})" if note else ""
             raise AlreadyRuns(
@@ -85,7 +89,11 @@ class ControlLock:
     ) -> None:
         """Let it go."""
         self._note.unlink(missing_ok=True)
+        self._close()
+
+    def _close(self) -> None:
         os.close(self._fd)
+        self._fd = -1
 
 
 def read_note(settings: Settings) -> ControlNote | None:
@@ -98,12 +106,16 @@ def read_note(settings: Settings) -> ControlNote | None:
 
 
 def _takes(fd: int) -> bool:
-    """Return whether nobody has the lock, and take it; who only looks is waited for."""
+    """Return whether nobody has the lock, and take it; who only looks is waited for.
+
+    Raises:
+        OSError: this file system has no locks.
+    """
     until_s = time.monotonic() + _GLANCE_S
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             if time.monotonic() > until_s:
                 return False
             time.sleep(0.01)
