@@ -150,8 +150,8 @@ class Member:
         return not self._live
 
     @property
-    def follows(self) -> bool:
-        """True where it follows objects in a live picture, or compares two models in one."""
+    def matches_live(self) -> bool:
+        """True where live objects are matched: followed, or those of two models compared."""
         return self._live and (self.spec.track is not None or self.comparison is not None)
 
     @property

@@ -116,9 +116,8 @@ class Overseer:
 
         A recording waits for it at no cost, and may hold no crowd.
         """
-        if not self._crowds_awaited and any(
-            m.follows and m.last for m in list(self._engine.members.values())
-        ):
+        members = list(self._engine.members.values())
+        if not self._crowds_awaited and any(m.matches_live and m.last is not None for m in members):
             self._crowds_awaited = True
             self._work.put(load_solver)
 
