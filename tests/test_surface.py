@@ -52,6 +52,24 @@ def test_the_help_loads_nothing_heavy() -> None:
     assert done.stdout.strip().splitlines()[-1] == "HEAVY []"
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [["schema", "Camera"], ["status"]],
+    ids=lambda asked: asked[0],
+)
+def test_a_command_that_only_asks_loads_no_arrays_and_no_logging(asked: list[str]) -> None:
+    """Half of the time that they took: a fifth of a second each on a slow machine."""
+    code = (
+        "import sys\n"
+        "from argus.cli.main import app\n"
+        f"try: app({asked!r})\n"
+        "except (SystemExit, Exception): pass\n"
+        "print('LOADED', {'numpy', 'shapely', 'structlog'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "LOADED set()"
+
+
 def test_a_run_starts_without_what_few_runs_need() -> None:
     """Half a second on a slow machine: what compares two models, and what writes pages."""
     rare = ("scipy", "jinja2", "torch", "onnxruntime", "openvino")

@@ -84,6 +84,28 @@ def test_what_waits_ends_with_ctrl_c(live: Live, video: Path) -> None:
         assert interrupted(process) == INTERRUPTED
 
 
+LOADING = """
+import sys
+
+class Impatient:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy.linalg":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Impatient())
+sys.argv = ["argus", "run", "street.mp4"]
+from argus.cli.main import main
+main()
+"""
+
+
+def test_a_command_that_is_still_being_loaded_ends_with_ctrl_c() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", LOADING], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (ended.returncode, ended.stderr) == INTERRUPTED
+
+
 def test_what_asks_a_server_that_never_answers_ends_with_ctrl_c() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         process = started(f"http://127.0.0.1:{silent.getsockname()[1]}", "status")

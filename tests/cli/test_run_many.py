@@ -117,6 +117,9 @@ def test_when_all_are_given_up_that_is_the_error(argus: Argus, gone: SyntheticCa
         ([ONE, "gopher://x/y"], 2, "unknown kind of source 'gopher'"),
         ([ONE, "nowhere.mp4"], 1, "nowhere.mp4 does not exist"),
         ([ONE, f"{TWO}&peple=3"], 2, "did you mean 'people'?"),
+        # Longer than any file's name may be, as a GStreamer pipeline easily is.
+        ([f"gst-of-nobody:{'x' * 300}"], 2, "unknown kind of source"),
+        ([ONE, f"yard=gst-of-nobody:{'x' * 300}"], 2, "unknown kind of source"),
         ([ONE, TWO, "--grid", "grid.txt"], 2, "its name must end in one of"),
         ([ONE, TWO, "-m", "missing.onnx"], 1, "missing.onnx: there is no such file"),
     ],

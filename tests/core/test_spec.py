@@ -86,6 +86,12 @@ def test_a_step_of_a_ladder_gives_up_one_thing(step: dict[str, Any]) -> None:
     )
 
 
+def test_a_step_of_a_ladder_has_a_size_that_a_model_can_have() -> None:
+    assert refusal(degrade=[{"input_size": [320, 0]}]) == [
+        "gate.yaml: degrade.0.input_size.1: input should be greater than or equal to 8 (got 0)"
+    ]
+
+
 @pytest.mark.parametrize("crop", [[0.5, 0, 0.5, 1], [0, 0, 1, 1.1], [0.6, 0, 0.4, 1]])
 def test_a_crop_without_area_or_outside_the_picture_is_refused(crop: list[float]) -> None:
     (message,) = refusal(crop=crop)

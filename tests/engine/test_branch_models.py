@@ -341,6 +341,16 @@ def test_models_of_one_pipeline_change_all_together_or_not_at_all(world: World) 
     assert [o.lane.name for o in world.engine.lanes.all] == ["main"]
 
 
+def test_the_models_of_two_branches_change_at_once(world: World) -> None:
+    one = world.watch("one", {"model": "first", "name": "a"}, {"model": "second", "name": "b"})
+    assert comes_true(lambda: (names_found(one, "a"), names_found(one, "b")) == (["first"], ["second"]))
+    spec = pipeline({"model": "third", "name": "a"}, {"model": "fourth", "name": "b"})
+    world.engine.change_pipeline("one", spec)
+    assert comes_true(lambda: names_found(one, "a") == ["first", "third"])
+    assert comes_true(lambda: names_found(one, "b") == ["second", "fourth"])
+    assert not world.looks.last("fourth").closed
+
+
 def test_another_margin_of_a_branch_begins_its_pipeline_anew(world: World) -> None:
     one = world.watch("one", {"model": "first", "name": "colour"})
     assert comes_true(lambda: names_found(one) == ["first"])

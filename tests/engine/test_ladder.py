@@ -124,6 +124,44 @@ def test_the_last_rung_is_the_end() -> None:
     assert worker.ladder.rung.motion_only
 
 
+def test_a_step_that_cannot_be_taken_is_left_out_and_those_after_it_do_without_it() -> None:
+    worker = Worker(Ladder((DegradeSpec(model="gone"), *STEPS[:2]), max_age_s=MAX_AGE_S, fps=10.0))
+    worker.run(5.5, demand=5)
+    assert worker.ladder.rung.model == "gone"
+    worker.ladder.refused()
+    assert worker.ladder.rung == Rung(0, "full service", 10.0)
+    worker.run(20, demand=5)
+    assert worker.ladder.rung == Rung(2, "320x320", 5.0, (320, 320))
+    worker.run(120, demand=0.5)
+    assert worker.indices == [1, 1, 2, 1, 0]
+
+
+def test_a_step_that_was_left_out_is_tried_again_in_full_service_and_not_all_the_time() -> None:
+    worker = Worker(Ladder([DegradeSpec(model="light")], max_age_s=MAX_AGE_S, fps=10.0, better_for_s=10.0))
+    worker.run(5.5, demand=5)
+    worker.ladder.refused()
+    assert worker.ladder.rung.title == "full service"
+    refused_s = worker.now_s
+    worker.run(330, demand=5)
+    assert worker.indices == [1, 1]
+    assert 320 < worker.changes[-1][0] - refused_s < 326
+    assert worker.ladder.rung.model == "light"
+
+
+def test_a_rung_that_cannot_be_climbed_to_is_tried_again_later() -> None:
+    worker = Worker(ladder(worse_for_s=3.0, better_for_s=10.0))
+    worker.run(3.5, demand=1.5)
+    while worker.indices != [1, 0]:
+        worker.run(TICK_S, demand=0.3)
+    climbed_s = worker.now_s
+    worker.ladder.refused()
+    assert worker.ladder.rung.title == "5 fps"
+    assert "frames at 10 fps were not looked at" in worker.ladder.reason
+    worker.run(60, demand=0.3)
+    assert worker.indices == [1, 0, 0]
+    assert worker.changes[-1][0] - climbed_s == pytest.approx(20.0, abs=2 * TICK_S)
+
+
 def test_a_step_down_takes_worse_for_s_and_a_step_up_better_for_s() -> None:
     worker = Worker(ladder(worse_for_s=3.0, better_for_s=10.0))
     worker.run(10, demand=1.5)

@@ -291,3 +291,98 @@ def test_one_frame_that_cannot_be_looked_at_costs_its_batch_nothing() -> None:
     run_dry(lane)
     assert one.seen == [0, 1, 3, 4, 5, 6, 7]
     assert one.feed.counts.corrupt == 1
+
+
+class Unprepared(AsyncFinder):
+    """Cannot prepare one frame, while others are under way."""
+
+    def submit(self, frames: Sequence[Frame]) -> Flying:
+        if any(f.index == 5 for f in frames):
+            raise ValueError("this picture has no pixels")
+        return super().submit(frames)
+
+
+def test_the_neighbours_of_a_frame_that_cannot_be_prepared_overtake_none_that_are_under_way() -> None:
+    clock = Clock()
+    lane = Lane(Unprepared(batch=2), clock=clock)
+    one = member("one", clock, queue=50)
+    lane.attach(one)
+    for index in range(10):
+        one.feed.offer(frame(index))
+    run_dry(lane)
+    assert one.seen == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+    assert one.feed.counts.corrupt == 1
+
+
+def test_a_model_that_vanishes_beside_a_frame_that_cannot_be_prepared_loses_none_of_the_others() -> None:
+    clock = Clock()
+    broken = Unprepared(batch=2)
+    first = Lane(broken, clock=clock)
+    one = member("one", clock, queue=50)
+    first.attach(one)
+    for index in range(5):
+        one.feed.offer(frame(index))
+    first.turn()
+    one.feed.offer(frame(5))
+    broken.broken = True
+    run_dry(first)
+    assert first.failure is not None
+    second = Lane(Finder("cpu"), clock=clock)
+    second.attach(one)
+    run_dry(second)
+    assert one.seen == [0, 1, 2, 3, 4, 5]
+    assert one.feed.counts.on_the_way == 0
+
+
+class Dying(Finder):
+    """Looks at no two frames at once, at one alone, and then vanishes."""
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        if len(frames) > 1:
+            raise ValueError("these pictures do not go together")
+        self.broken = bool(self.batches)
+        return super().detect(frames)
+
+
+def test_frames_stay_in_order_where_a_model_vanishes_while_it_looks_at_them_one_by_one() -> None:
+    clock = Clock()
+    first = Lane(Dying(batch=4), clock=clock)
+    one = member("one", clock, queue=50)
+    first.attach(one)
+    for index in range(8):
+        one.feed.offer(frame(index))
+    run_dry(first)
+    second = Lane(Finder("cpu"), clock=clock)
+    second.attach(one)
+    run_dry(second)
+    assert one.seen == list(range(8))
+
+
+class Forgetful(Finder):
+    """Answers for one frame less than it was shown."""
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        return super().detect(frames[1:]) if len(frames) > 1 else super().detect(frames)
+
+
+class Silent(Finder):
+    """Answers nothing at all."""
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        return []
+
+
+@pytest.mark.parametrize(("model", "seen"), [(Forgetful, [0, 1, 2, 3]), (Silent, [])])
+def test_a_model_with_too_few_answers_does_not_end_the_thread_of_all(
+    model: type[Finder], seen: list[int]
+) -> None:
+    clock = Clock()
+    lane = Lane(model(batch=2), clock=clock)
+    one = member("one", clock, queue=50)
+    lane.attach(one)
+    for index in range(4):
+        one.feed.offer(frame(index))
+    run_dry(lane)
+    assert one.seen == seen
+    assert one.feed.counts.corrupt == 4 - len(seen)
+    assert one.feed.counts.on_the_way == 0

@@ -166,3 +166,6 @@ def test_a_candidate_that_fails_holds_up_nothing(engine: Engine, models: Models)
     engine.release("one")
     assert engine.wait(30)
     assert len(one.results) == 60
+    failed = engine.members["one"].comparison
+    assert failed is not None
+    assert len(failed._live) < 20, "and nothing waits for what it will never say"  # type: ignore[attr-defined]

@@ -176,6 +176,26 @@ def test_movement_in_an_ignored_polygon_does_not_count_but_beside_it_does() -> N
     assert "motion" not in reasons(MotionGate(everything), frames(still(60, walking)))
 
 
+@pytest.mark.parametrize("part", [0.4, 0.8])
+def test_light_in_an_ignored_polygon_opens_no_gate_and_hides_nobody_however_large_it_is(part: float) -> None:
+    def lit(levels: int, image: Image, index: int) -> Image:
+        """A wall of lamps that goes on and off within what is ignored."""
+        result = image.copy()
+        if index % 2:
+            wall = result[:, : int((part - 0.05) * image.shape[1])]
+            wall[:] = np.minimum(wall, 255 - levels) + levels
+        return result
+
+    def passed_by(scene: Image, index: int) -> Image:
+        return lit(15, walking(scene, index, x=part * 640 + 20), index)
+
+    polygon = ((0.0, 0.0), (part, 0.0), (part, 1.0), (0.0, 1.0))
+    spec = GateSpec(ignore=(polygon,), look_every=60.0)
+    for levels in (15, 60):
+        assert "motion" not in reasons(MotionGate(spec), frames(still(60, partial(lit, levels))))
+    assert START <= reasons(MotionGate(spec), frames(still(60, passed_by))).index("motion") <= START + 2
+
+
 def test_another_resolution_is_another_scene() -> None:
     gate = MotionGate(GateSpec(look_every=60.0))
     small = backdrop(320, 180)

@@ -270,3 +270,12 @@ def test_openvino_comes_without_its_telemetry() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_onnx_runtime_comes_without_its_telemetry(tmp_path: Path) -> None:
+    code = "from argus.vision.models.engines.onnxruntime import import_onnxruntime as it; it()"
+    # Where it has any, it begins with the import: a session's file, and a database of what is to be sent.
+    places = {name: str(tmp_path) for name in ("TMPDIR", "HOME", "XDG_CACHE_HOME")}
+    env = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"} | places
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)
+    assert list(tmp_path.rglob("*")) == []

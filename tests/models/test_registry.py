@@ -7,6 +7,7 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -236,6 +237,40 @@ def test_a_removed_version_leaves_the_others(registry: Registry, tmp_path: Path)
     registry.remove("people")
     assert registry.names() == []
     assert not (registry.folder / "people").exists()
+
+
+def test_a_version_is_found_while_another_of_its_name_is_being_removed(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = registry.register(weights(tmp_path, b"kept"), name="people").model
+    registry.register(weights(tmp_path, b"gone"), name="people")
+    listed = Path.glob
+
+    def listed_before_it_goes(folder: Path, pattern: str) -> list[Path]:
+        found = list(listed(folder, pattern))
+        monkeypatch.undo()
+        registry.remove("people@2")
+        return found
+
+    monkeypatch.setattr(Path, "glob", listed_before_it_goes)
+    assert registry.find("people@1").folder == kept.folder
+
+
+def test_the_models_can_be_listed_while_one_is_being_removed(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.register(weights(tmp_path, b"kept"), name="kept")
+    registry.register(weights(tmp_path, b"gone"), name="gone")
+    scan = os.scandir
+
+    def scan_after_it_went(path: Any) -> Any:
+        if Path(path).name == "gone":
+            monkeypatch.undo()
+            registry.remove("gone")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_after_it_went)
+    assert [model.record.name for model in registry.models()] == ["kept"]
 
 
 def test_removing_what_is_not_there_is_an_error_and_changes_nothing(registry: Registry) -> None:

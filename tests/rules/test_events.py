@@ -210,3 +210,15 @@ def test_a_busy_scene_keeps_its_books(fps: int) -> None:
     told = run(SCENE, motions, at_fps(fps, 20))
     check_lives(told)
     assert len(told.last("line.crossed")) == len(told.last("object.left")) == 30
+
+
+def test_who_leaves_twice_at_one_time_left_twice_also_where_it_is_noticed_later() -> None:
+    """The clock stands still while somebody leaves a zone and comes back; it goes on as he leaves again."""
+    log = EventLog("gate")
+    facts: dict[str, Any] = {"region": "yard", "object_id": 3}
+    exits = [
+        log.instant(Moment(now_s, BEGIN, frame), "zone.exited", 5.0, **facts)
+        for frame, now_s in enumerate((5.0, 5.0, 5.2))
+    ]
+    assert len({event.id for event in exits}) == 3
+    assert log.instant(Moment(6.0, BEGIN, 3), "zone.exited", 6.0, **facts).id not in {e.id for e in exits}

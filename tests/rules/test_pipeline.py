@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from argus.core.detections import Detections
 from argus.core.errors import UnknownName
@@ -50,6 +51,30 @@ def test_an_object_hidden_as_long_as_the_tracker_waits_never_left() -> None:
     results, _ = process({**SPEC, "track": {"lost_after": "3s"}}, {1: hidden_a_while}, at_fps(10, 12))
     types = [e.type for r in results for e in r.events]
     assert types == ["object.appeared", "zone.entered"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"zones": {"here": {"polygon": MIDDLE, "classes": ["person"]}}}, "zone.entered"),
+        ({"lines": {"here": {"from": (0.5, 0.8), "to": (0.5, 0.2), "classes": ["person"]}}}, "line.crossed"),
+        ({"crowds": {"here": {"count": 2, "classes": ["person"]}}}, "crowd.formed"),
+    ],
+)
+def test_a_rule_for_some_classes_waits_for_the_first_who_comes(rule: dict[str, Any], told: str) -> None:
+    """As nearly every camera begins: with nobody in sight."""
+    late = {1: walk((2, 0.1, 0.5), (12, 0.9, 0.5)), 2: walk((2, 0.1, 0.8), (12, 0.9, 0.8))}
+    results, _ = process(rule, late, at_fps(12, 10))
+    assert told in {event.type for result in results for event in result.events}
+
+
+def test_a_rule_for_a_class_that_the_model_does_not_know_is_said_once() -> None:
+    zone = {"polygon": MIDDLE, "classes": ["persn"]}
+    with capture_logs() as logs:
+        process({"zones": {"middle": zone, "all": {"polygon": MIDDLE}}}, {1: walk((0, 0.1, 0.5))}, [0.0, 0.1])
+    assert [(entry["event"], entry["rule"], entry["consequence"]) for entry in logs] == [
+        ("rule.no_such_class", "zone middle", "the model knows no class 'persn'; did you mean 'person'?")
+    ]
 
 
 def test_the_result_keeps_all_that_the_detector_gave() -> None:

@@ -18,7 +18,7 @@ from argus.vision.engine.engine import Engine
 from argus.vision.grid import GridFile, GridPage
 from argus.vision.lab import SyntheticCamera
 from argus.vision.runner.showing import GridShow, open_grid
-from tests.engine.parts import AsyncFinder
+from tests.engine.parts import AsyncFinder, Finder
 from tests.sources.settling import comes_true
 
 
@@ -78,6 +78,30 @@ def test_a_page_says_how_each_camera_is(engine: Engine) -> None:
             return {camera["name"]: camera["state"] for camera in status.get("cameras", [])}
 
         assert comes_true(lambda: states() == {"gate": "online", "yard": "online"})
+
+
+def test_a_picture_that_nobody_could_look_at_since_is_said_to_be_old() -> None:
+    finder = Finder()
+    page = GridPage()
+    with (
+        SyntheticCamera("gate", width=160, height=120, fps=20) as camera,
+        Engine(open_model=lambda _: finder) as engine,
+        GridShow(engine, page=page),
+    ):
+        engine.add_camera("gate", camera.url)
+        engine.add_pipeline("gate", PipelineSpec(), camera="gate")
+        assert comes_true(lambda: engine.members["gate"].last is not None)
+        finder.free.clear()  # the model has all to do, and the camera goes on
+
+        def is_old() -> bool:
+            with urllib.request.urlopen(f"{page.url.rstrip('/')}/status.json", timeout=10) as answer:
+                cameras = json.load(answer)["cameras"]
+            return any(camera["state"] == "online" and camera["age_s"] > 2 for camera in cameras)
+
+        try:
+            assert comes_true(is_old)
+        finally:
+            finder.free.set()
 
 
 def test_a_full_disk_is_said_once_and_ends_nothing(engine: Engine, tmp_path: Path) -> None:

@@ -230,6 +230,17 @@ def test_snapshots_in_memory_are_bounded() -> None:
     assert list(sink.jpeg) == ["e7", "e8", "e9"]
 
 
+def test_an_event_that_outlasts_the_memory_has_its_picture_in_the_folder(tmp_path: Path) -> None:
+    """A car is parked while hundreds of people pass: the folder has a picture of it all the same."""
+    sink = Snapshots(tmp_path, limit=3)
+    sink.write(result(0, events=[event("start", snapshot_frame=0, name="parked")]))
+    for index in range(1, 10):
+        sink.write(result(index, events=[event("start", snapshot_frame=index, name=f"e{index}")]))
+    sink.write(result(10, events=[event("end", end_s=1.0, snapshot_frame=0, name="parked")]))
+    sink.finish([event("end", snapshot_frame=index, name=f"e{index}") for index in range(1, 10)])
+    assert sorted(path.stem for path in tmp_path.iterdir()) == [*(f"e{i}" for i in range(1, 10)), "parked"]
+
+
 @pytest.mark.parametrize(
     "xyxy", [(0, 0, 5, 5), (60, 40, 64, 48), (-10, -10, 100, 100), (200, 200, 210, 210), None]
 )

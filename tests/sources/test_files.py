@@ -77,6 +77,19 @@ def test_all_frames_of_real_videos_are_decoded(shared_data: Path) -> None:
         assert (source.counters.corrupt, source.counters.problems) == (0, [])
 
 
+def test_frames_of_an_avi_that_are_sent_in_another_order_have_the_times_at_which_they_are_shown(
+    shared_data: Path,
+) -> None:
+    with open_source(shared_data / "video" / "vtest.avi") as source:
+        assert [f.time_s for f in source] == pytest.approx([i / 10 for i in range(795)])
+
+
+def test_a_target_rate_takes_every_so_manieth_frame_of_such_an_avi(shared_data: Path) -> None:
+    with open_source(shared_data / "video" / "vtest.avi", fps=5) as source:
+        frames = [frame for frame, _ in zip(source, range(30), strict=False)]
+    assert [f.index for f in frames] == list(range(0, 60, 2))
+
+
 def test_a_target_rate_leaves_frames_out_by_their_time(tmp_path: Path) -> None:
     path = make_video(tmp_path / "steps.mp4", frames=30, fps=30)
     with open_source(path, fps=10) as source:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from argus.core.errors import (
 )
 from argus.core.resources.camera import Decoder
 from argus.testing.rtsp import RtspServer, rtsp_server_problem
+from argus.testing.web_camera import WebCamera
 from argus.vision.sources import open_source
 from argus.vision.sources.gstreamer import open_gstreamer
 from argus.vision.sources.gstreamer_assembly import shown_pipeline
@@ -33,7 +36,7 @@ from argus.vision.sources.gstreamer_picture import Layout, frame_of
 from argus.vision.sources.options import SourceOptions
 from tests.conftest import need
 from tests.sources.settling import comes_true, descriptors_and_threads
-from tests.sources.videos import make_sound, make_video, quarters
+from tests.sources.videos import make_restart, make_sound, make_video, quarters
 
 EVERYTHING = {"nvh264dec", "vah264dec", "vaapih264dec", "avdec_h264", "openh264dec", "avdec_h265"}
 
@@ -224,6 +227,23 @@ def test_an_address_of_another_kind_is_read_too(tmp_path: Path) -> None:
     with open_source(film) as plain:
         same = next(iter(plain)).bgr.astype(int)
     assert abs(frames[0].bgr.astype(int) - same).mean() < 1
+
+
+@pytest.mark.usefixtures("gstreamer")
+def test_live_hls_keeps_every_frame_and_the_time_of_each_though_many_come_at_once(tmp_path: Path) -> None:
+    make_restart(tmp_path, (0, 0, 0, 0, 0))
+    times = []
+    with (
+        WebCamera(folder=tmp_path) as camera,
+        open_source(camera.url("files/restart.m3u8"), decoder="gstreamer") as source,
+    ):
+        assert source.info.live
+        for frame in source:
+            times.append(frame.time_s)
+            time.sleep(0.01)  # so that the decoder is faster
+            if len(times) == 38:
+                break
+    assert [b - a for a, b in pairwise(times)] == pytest.approx([0.1] * 37, abs=0.02)
 
 
 @pytest.mark.usefixtures("gstreamer")

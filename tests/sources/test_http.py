@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +19,7 @@ from argus.core.errors import SourceNotFound, SourceRefused, SourceUnreachable, 
 from argus.testing.web_camera import WebCamera
 from argus.vision.sources import Source, open_source
 from tests.sources.settling import comes_true, descriptors_and_threads
-from tests.sources.videos import make_video, sideways_jpeg
+from tests.sources.videos import make_restart, make_video, sideways_jpeg
 
 
 def jpeg(value: int, width: int = 64, height: int = 48) -> bytes:
@@ -213,6 +215,47 @@ def test_a_file_on_a_server_is_read_to_its_end(camera: WebCamera) -> None:
             assert [f.index for f in source] == list(range(20))
 
 
+def test_a_picture_that_comes_byte_by_byte_is_given_up() -> None:
+    """Such a server is never silent, so no limit on a single read is ever met."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 500000\r\n\r\n\xff\xd8"
+    over = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(4096)
+            connection.sendall(head)
+            while not over.wait(0.05):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=drip, args=(listening,), daemon=True)
+        server.start()
+        began_s = time.monotonic()
+        with pytest.raises(SourceUnreachable, match="does not answer within"):
+            open_source(f"http://127.0.0.1:{listening.getsockname()[1]}/a.jpg", timeout_s=0.3)
+        assert time.monotonic() - began_s < 5
+        over.set()
+        server.join(5)
+
+
+def test_a_picture_without_an_end_is_given_up_before_it_fills_the_memory() -> None:
+    def pour(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8")
+            for _ in range(200):
+                connection.sendall(bytes(1 << 20))
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=pour, args=(listening,), daemon=True)
+        server.start()
+        with pytest.raises(SourceUnreadable, match="a picture exceeds 64 MiB"):
+            open_source(f"http://127.0.0.1:{listening.getsockname()[1]}/a.jpg", timeout_s=10)
+        server.join(5)
+
+
 def test_hls_is_played_over_its_segments(camera: WebCamera) -> None:
     with open_source(camera.url("files/film.m3u8")) as source:
         frames = list(source)
@@ -227,6 +270,17 @@ def test_hls_without_an_end_is_live(camera: WebCamera) -> None:
         assert source.info.live
         assert source.info.frame_count is None
         assert next(iter(source)).index == 0
+
+
+def test_the_time_of_live_hls_runs_on_where_its_sender_starts_again_with_other_stamps(tmp_path: Path) -> None:
+    make_restart(tmp_path)
+    with (
+        WebCamera(folder=tmp_path) as camera,
+        open_source(camera.url("files/restart.m3u8")) as source,
+    ):
+        times = [frame.time_s for frame, _ in zip(source, range(35), strict=False)]
+    assert times == sorted(times)
+    assert times[-1] == pytest.approx(3.4, abs=0.3)
 
 
 def test_hls_whose_segments_are_gone_is_not_silent(tmp_path: Path) -> None:

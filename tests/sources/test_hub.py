@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import structlog
 
 from argus.core.errors import SourceError, SourceRefused, SourceUnreachable
 from argus.core.frame import Frame
 from argus.core.resources.camera import ReconnectSpec
 from argus.vision.pictures import ArrayPicture
+from argus.vision.sources.connection import Connection
 from argus.vision.sources.hub import Hub
 from argus.vision.sources.options import SourceOptions
-from argus.vision.sources.protocol import SourceCounters, SourceInfo
+from argus.vision.sources.protocol import Source, SourceCounters, SourceInfo
 from argus.vision.sources.reading import ReadSource, Shot
 from argus.vision.sources.reconnecting import Retries, reconnect_delay_s
 from argus.vision.sources.sharing import StreamSpec
@@ -236,6 +239,39 @@ def test_an_opening_that_does_not_come_back_is_left_to_itself_and_tried_beside(c
     assert hub.close()
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_source_that_does_not_come_back_from_closing_or_fails_at_it_holds_nobody_up(
+    hub: Hub, camera: Camera, fails: bool
+) -> None:
+    let_go = threading.Event()
+
+    class Sour(ReadSource):
+        def close(self) -> None:
+            if fails:
+                super().close()
+                if not let_go.is_set():  # afterwards the collector closes it once more
+                    raise OSError(5, "Input/output error")
+                return
+            assert let_go.wait(10)
+            super().close()
+
+    def open_sour(url: str, options: SourceOptions) -> Source:
+        source = camera.open(url, options)
+        source.__class__ = Sour
+        return source
+
+    sour, other, reader, neighbour = Hub(open_sour), hub, Reader(), Reader()
+    stream = sour.join(spec(), reader)
+    other.join(spec(), neighbour)
+    assert comes_true(lambda: len(reader.frames) >= 2)
+    began_s = time.monotonic()
+    sour.leave(stream, reader)
+    assert time.monotonic() - began_s < 3
+    let_go.set()
+    assert sour.close()
+    assert comes_true(lambda: len(neighbour.frames) >= 2)
+
+
 def test_threads_left_to_themselves_do_not_pile_up(camera: Camera) -> None:
     now = [0.0]
     hub = Hub(camera.open, clock=lambda: now[0])
@@ -286,6 +322,22 @@ def test_a_recording_played_as_a_camera_keeps_its_own_pace(hub: Hub, camera: Cam
     assert last.received_s - first.received_s >= 0.9 * (last.time_s - first.time_s)
 
 
+def test_a_camera_that_is_away_for_long_does_not_fill_the_log(hub: Hub, camera: Camera) -> None:
+    """Every few knocks that nobody answers it is opened all the same, which fails in other words."""
+    reader = Reader()
+    words = ["cam does not answer (Connection refused)", "cam does not answer"]
+    camera.away = SourceUnreachable(words[0])
+    with structlog.testing.capture_logs() as said:
+        stream = hub.join(spec(url="mem://camera"), reader)
+        for attempt in range(1, 12):
+            assert comes_true(lambda: len(reader.errors) > 2 * attempt)  # noqa: B023 - asked at once
+            camera.away = SourceUnreachable(words[attempt % 2])
+        hub.leave(stream, reader)
+    assert len(set(reader.errors)) == 2
+    told = [entry["error"] for entry in said if entry["log_level"] == "info"]
+    assert sorted(told) == sorted(words)
+
+
 def test_a_thousand_breaks_leave_nothing_behind(hub: Hub, camera: Camera) -> None:
     camera.breaks_after = 1
     reader = Reader()
@@ -329,3 +381,20 @@ def test_a_recording_that_has_ended_is_never_taken_for_stuck(camera: Camera) -> 
     assert stream.counts.left == 0
     hub.leave(stream, reader)
     assert hub.close()
+
+
+def test_a_camera_of_which_a_frame_a_minute_is_wanted_is_not_taken_for_stuck(camera: Camera) -> None:
+    now = [0.0]
+    hub = Hub(camera.open, clock=lambda: now[0])
+    reader = Reader(fps=1 / 60)
+    stream = hub.join(spec(options=SourceOptions(timeout_s=10)), reader)
+    assert comes_true(lambda: len(reader.frames) == 1)
+    now[0] += 60
+    hub.tick()
+    assert (stream.counts.left, camera.opened) == (0, 1)
+    hub.leave(stream, reader)
+    assert hub.close()
+    connection = Connection(lambda: now[0])
+    connection.enter("read")
+    now[0] += 60 + 2 * 10 + 6
+    assert connection.is_stuck(10, between_s=60), "one that really is stuck is opened again all the same"

@@ -53,7 +53,7 @@ def test_a_part_without_a_length_ends_at_the_next_boundary() -> None:
 
 
 def test_a_part_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(multipart, "_LARGEST", 1 << 20)
+    monkeypatch.setattr(multipart, "LARGEST", 1 << 20)
     parser = MultipartParser("frame")
     parser.feed(b"--other\r\n\r\n")
     with pytest.raises(SourceUnreadable, match=r"exceeds 1 MiB: the server does not send the boundary"):

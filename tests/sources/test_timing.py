@@ -25,6 +25,15 @@ def test_a_small_step_back_stands_still_and_a_large_one_goes_on() -> None:
     assert [clock.time_s(s) for s in (0.0, 0.1)] == pytest.approx([5.2, 5.3])
 
 
+def test_a_recording_may_have_a_gap_of_hours_and_a_live_stream_in_files_has_none() -> None:
+    recorded, live = FrameClock(0.1), FrameClock(0.1)
+    stamps = (7.0, 7.1, 3607.1, 3607.2)
+    assert [recorded.time_s(s) for s in stamps] == pytest.approx([0, 0.1, 3600.1, 3600.2])
+    assert [live.time_s(s, 50.0) for s in stamps] == pytest.approx([0, 0.1, 0.2, 0.3])
+    assert live.time_s(3687.2, 130.0) == pytest.approx(80.3), "silence of that length is believed"
+    assert live.time_s(3693.2, 130.0) == pytest.approx(86.3), "and so is a file that is missing"
+
+
 @given(st.lists(st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True)), min_size=1))
 def test_time_starts_at_zero_and_never_decreases(stamps: list[float | None]) -> None:
     clock = FrameClock(0.04)

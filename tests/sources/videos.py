@@ -123,3 +123,23 @@ def flip_bits(path: Path, *, start: float = 0.35, end: float = 0.65, count: int 
         data[chance.randrange(int(len(data) * start), int(len(data) * end))] ^= 1 << chance.randrange(8)
     path.write_bytes(data)
     return path
+
+
+def make_restart(folder: Path, hours: Sequence[int] = (0, 1)) -> None:
+    """Write the endless playlist `restart.m3u8` of files of 2 s, whose stamps are so many hours ahead."""
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:2"]
+    for part, ahead in enumerate(hours):
+        whole = make_video(folder / f"whole{part}.ts", frames=20, codec="libx264")
+        with (
+            av.open(str(whole)) as source,
+            av.open(str(folder / f"restart{part}.ts"), "w", format="mpegts") as target,
+        ):
+            stream = target.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux(video=0):
+                if packet.pts is not None and packet.dts is not None:
+                    moved = (2 * part + 3600 * ahead) * 90_000
+                    packet.pts, packet.dts = packet.pts + moved, packet.dts + moved
+                    packet.stream = stream
+                    target.mux(packet)
+        lines += ["#EXT-X-DISCONTINUITY"] * (ahead > 0) + ["#EXTINF:2.0,", f"restart{part}.ts"]
+    (folder / "restart.m3u8").write_text("\n".join([*lines, ""]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -86,3 +87,28 @@ def test_a_folder_that_cannot_be_written_costs_the_journal_alone(tmp_path: Path)
     journal = Journal(tmp_path / "file" / "open")
     journal.note([_event("a")])
     assert [record.id for record in journal.left()] == ["a"]
+
+
+def _full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize("written", [0, 30])
+def test_what_has_ended_while_the_disk_was_full_is_not_ended_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: bool, written: int
+) -> None:
+    """Else the next worker would keep it as it was before, without its end."""
+    journal = Journal(tmp_path / "open")
+    journal.note([_event("a"), _event("b")])
+    write = os.write
+    ended = _event("a", open_=False)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "write", lambda fd, data: write(fd, data[:written]) if written else _full())
+        journal.note([ended])
+        journal.forget([ended])
+    if closed:
+        journal.close()
+    else:
+        journal.note([_event("c")])
+    assert _left(tmp_path / "open") == [("b", False)] + [("c", False)] * (not closed)

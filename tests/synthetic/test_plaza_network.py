@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
-import onnxruntime
 import pytest
 
 import argus.vision.models
 from argus.core.detections import Detections
 from argus.core.frame import Frame
 from argus.vision.evaluation import GroundTruth, evaluate
+from argus.vision.models.engines.onnxruntime import import_onnxruntime
 from argus.vision.models.load import load_detector
 from argus.vision.pictures import ArrayPicture
 from argus.vision.synthetic import Plaza
@@ -51,7 +51,7 @@ def test_seeds_of_training_evaluation_and_this_test_never_meet(card: dict[str, A
 
 
 def test_the_network_says_how_it_is_to_be_read(weights: bytes) -> None:
-    session = onnxruntime.InferenceSession(weights, providers=["CPUExecutionProvider"])
+    session = import_onnxruntime().InferenceSession(weights, providers=["CPUExecutionProvider"])
     facts = session.get_modelmeta().custom_metadata_map
     assert facts["task"] == "detect"
     assert facts["names"] == "{0: 'person', 1: 'vehicle'}"

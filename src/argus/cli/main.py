@@ -34,6 +34,7 @@ from argus.cli import (
 )
 from argus.cli.streams import steady_streams
 from argus.core.errors import ArgusError
+from argus.core.late_logging import when_loaded
 from argus.core.version import __version__
 
 
@@ -74,6 +75,11 @@ def argus(
     ] = False,
 ) -> None:
     """Cameras, videos and images in; detections, tracks, events, alerts and reports out."""
+    # Most commands log nothing, and structlog with what it brings is a fifth of their start.
+    when_loaded(_configure_logging)
+
+
+def _configure_logging() -> None:
     from argus.core.logging import configure_logging
 
     configure_logging()

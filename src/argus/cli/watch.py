@@ -29,7 +29,7 @@ from argus.vision.runner.cameras import Watch, Watched, watch_cameras
 from argus.vision.runner.job import Job, camera_of, leave_cores_to_the_engine, resolve, spec_for_many
 from argus.vision.runner.showing import GridShow, open_grid
 from argus.vision.sources import open_source
-from argus.vision.sources.opening import known_schemes
+from argus.vision.sources.opening import is_path, known_schemes
 from argus.vision.sources.protocol import Source
 
 _NAMED: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*)=(.+)", re.DOTALL)
@@ -127,7 +127,7 @@ def split_name(source: str) -> tuple[str | None, str]:
         SpecError: it cannot be a name.
     """
     found = _NAMED.fullmatch(source)
-    if found is None or Path(source).exists():
+    if found is None or is_path(source):
         return None, source
     if _NAME.fullmatch(found[1]) is None:
         raise SpecError(
@@ -142,7 +142,7 @@ def declared_in(pipeline: Path | None, sources: list[str]) -> dict[str, CameraSp
     Raises:
         SpecError: the file makes no sense.
     """
-    names = [source for source in sources if _NAME.fullmatch(source) and not Path(source).exists()]
+    names = [source for source in sources if _NAME.fullmatch(source) and not is_path(source)]
     if pipeline is None or not names:
         return {}
     _, resources = read_pipeline(pipeline)
@@ -199,5 +199,5 @@ def _opened(cameras: Mapping[str, str], job: Job, held: contextlib.ExitStack) ->
 
 def _calls_again(url: str) -> bool:
     """Return whether an address is a camera's, as far as its form tells, and not a recording's."""
-    scheme = None if Path(url).exists() else scheme_of(url)
+    scheme = None if is_path(url) else scheme_of(url)
     return (scheme is not None and scheme not in {"file", "synthetic"}) or url.startswith("/dev/video")

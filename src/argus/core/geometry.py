@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Anchor = Literal["bottom", "center", "top"]
-"""Which point of a box stands for the object: the middle of its lower edge, its centre, or its upper edge."""
+from argus.core.anchors import Anchor
 
 
 def box_area(xyxy: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,3 +2,7 @@
 
 `config` and `report`, what a worker is told and tells, load no codec: `argus.control` imports them alone.
 """
+
+from argus.core.late_logging import keep_rich_out
+
+keep_rich_out()

@@ -11,7 +11,7 @@ from argus.core.errors import SpecError
 from argus.core.frame import Frame
 from argus.core.resources.pipeline import PipelineSpec
 from argus.core.resources.track import TrackSpec
-from argus.vision.engine.assembly import lower
+from argus.vision.engine.assembly import followed_at, lower
 from argus.vision.models.protocols import AsyncDetector, Detector, Pending
 from argus.vision.runner.outputs import STILL
 from argus.vision.sources.around import Around
@@ -99,12 +99,7 @@ def fitted(spec: PipelineSpec, info: SourceInfo) -> PipelineSpec:
     if spec.track is None:
         return without_shadow(spec)
     wanted: TrackSpec = spec.track
-    # An object must be missed in several frames before it is lost, also where frames are far apart.
-    fps = lower(info.fps, spec.fps)
-    lost_after = max(wanted.lost_after, 3 / fps if fps else 0.0)
-    return without_shadow(spec).model_copy(
-        update={"track": wanted.model_copy(update={"lost_after": lost_after})}
-    )
+    return without_shadow(spec).model_copy(update={"track": followed_at(wanted, lower(info.fps, spec.fps))})
 
 
 def without_shadow(spec: PipelineSpec) -> PipelineSpec:

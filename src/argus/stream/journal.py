@@ -94,7 +94,13 @@ class Journal:
         self._append(lines)
 
     def close(self) -> None:
-        """Close the file; idempotent."""
+        """Close the file; idempotent. What it lacks, for the disk was full, is written now."""
+        if self._broken:
+            with contextlib.suppress(OSError):
+                self._rewrite()
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -109,14 +115,14 @@ class Journal:
         if not lines:
             return
         data = b"\n".join(lines) + b"\n"
+        full = self._size + len(data) > _LARGEST + 2 * sum(map(len, self._open.values()))
         try:
-            if self._fd < 0 or self._size + len(data) > _LARGEST + 2 * sum(map(len, self._open.values())):
+            # One that lacks a line is wrong from there on: it may say that what has ended goes on.
+            if self._fd < 0 or self._broken or full:
                 self._rewrite()  # with what these lines say
             else:
-                # A line of its own at first: the last one may have found no room for its end.
-                done = os.write(self._fd, b"\n" + data if self._broken else data)
-                self._size += done
-                self._broken = done < len(data)
+                _write_all(self._fd, data)
+                self._size += len(data)
         except OSError as error:
             self._say(error)
 
@@ -142,7 +148,7 @@ class Journal:
         except OSError:
             os.close(fd)
             raise
-        self.close()
+        self._let_go()
         self._fd, self._size, self._broken = fd, len(data), False
 
 

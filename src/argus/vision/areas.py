@@ -58,6 +58,8 @@ class ClassFilter:
         """
         if self._any:
             return None
+        if not names:  # nobody was seen yet, and the number of a free slot names nothing
+            return np.zeros((len(self._classes), len(numbers)), np.bool_)
         if self._table.shape[1] != len(names):
             rows = [[wanted is None or name in wanted for name in names] for wanted in self._classes]
             self._table = np.array(rows, np.bool_).reshape(len(rows), len(names))

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b32encode
+from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from argus.core.resources.pipeline import EventType
 from argus.vision.results import Event
+
+_REMEMBERED: Final = 1000
+"""Kinds of facts (a type, a place and an object) whose latest is remembered."""
 
 
 def event_id(stream: str, type_: EventType, region: str | None, object_id: int | None, start_s: float) -> str:
@@ -61,8 +65,8 @@ class EventLog:
         self._stream = f"{camera}\n{stream}" if stream else camera
         self._open: dict[Hashable, Event] = {}
         self._changes: list[Event] = []
-        self._now_s: float | None = None
-        self._facts_now: dict[tuple[Any, ...], int] = {}
+        self._latest: OrderedDict[tuple[Any, ...], tuple[int, int]] = OrderedDict()
+        """When the latest fact of its kind began, in microseconds, and how many before it began just then."""
 
     def start(self, key: Hashable, now: Moment, type_: EventType, start_s: float, **facts: Any) -> Event:
         """Raise an event that goes on; `key` names it until `end`."""
@@ -116,13 +120,15 @@ class EventLog:
 
     def _new(self, phase: Any, now: Moment, type_: EventType, start_s: float, facts: dict[str, Any]) -> Event:
         region, object_id = facts.get("region"), facts.get("object_id")
-        fact = (self._stream, type_, region, object_id)
-        if now.time_s != self._now_s:
-            self._now_s, self._facts_now = now.time_s, {}
-        # A stream whose clock stands still can show one object crossing twice at one time.
-        seen = (type_, region, object_id, start_s)
-        again = self._facts_now[seen] = self._facts_now.get(seen, -1) + 1
-        stream = f"{fact[0]}\n{again}" if again else fact[0]
+        # A stream whose clock stands still can show one object crossing twice at one time, or leaving a zone
+        # twice, which may be noticed when the clock goes on.
+        kind, began_us = (type_, region, object_id), round(start_s * 1e6)
+        latest_us, before = self._latest.pop(kind, (None, 0))
+        again = before + 1 if latest_us == began_us else 0
+        self._latest[kind] = began_us, again
+        if len(self._latest) > _REMEMBERED:
+            self._latest.popitem(last=False)
+        stream = f"{self._stream}\n{again}" if again else self._stream
         event = Event(
             id=event_id(stream, type_, region, object_id, start_s),
             type=type_,

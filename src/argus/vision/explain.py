@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from argus.core.errors import UnknownName
 from argus.core.resources.pipeline import PipelineSpec
@@ -19,8 +19,6 @@ from argus.vision.explain_stages import Stage, stages_of
 from argus.vision.explain_window import moment, window_around
 
 __all__ = ["Explanation", "Reason", "Stage", "explain"]
-
-WINDOW_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ def explain(
     spec: PipelineSpec,
     seconds: Sequence[Mapping[str, Any]],
     at: datetime,
-    window_s: float = WINDOW_S,
+    window_s: float = 10.0,
     zone: str | None = None,
 ) -> Explanation:
     """Return what stood in the way of an alert around a moment, or which alert was raised.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -112,7 +112,7 @@ class Background:
         restless = self._restlessness()
         share = max(1 - math.exp(-elapsed_s / _MEMORY_S), 1 / self._seen)
         cv2.accumulateWeighted(grey, self._mean, share)
-        everywhere = _median(restless.ravel() if self._looked_at is None else restless[self._judged])
+        everywhere = _median(self._counting(restless))
         least = max(self._threshold, everywhere * _FRAME_FACTOR)
         limit = self._noise * np.float32(_NOISE_FACTOR)
         np.maximum(limit, np.float32(least), out=limit)
@@ -146,15 +146,15 @@ class Background:
         """Do to the background what exposure, gain or the sun did to all of the picture.
 
         Returns:
-            By how many levels the median cell became brighter; 0 where that is too little to matter.
+            By how many levels the median cell that counts became brighter; 0 where that is too little.
         """
         # Nearly always all is as it was, which a patch in the middle of each cell tells as well as all of it.
         middles = self._change[CELL // 2 :: CELL, CELL // 2 :: CELL]
-        if abs(_median(middles.ravel())) < _LIGHT_LEVELS:
+        if abs(_median(self._counting(middles))) < _LIGHT_LEVELS:
             return 0.0
-        moved = cv2.resize(self._change, self._cells, interpolation=cv2.INTER_AREA).ravel()
+        moved = self._counting(cv2.resize(self._change, self._cells, interpolation=cv2.INTER_AREA))
         brighter = _median(moved)
-        before = cv2.resize(self._mean, self._cells, interpolation=cv2.INTER_AREA).ravel()
+        before = self._counting(cv2.resize(self._mean, self._cells, interpolation=cv2.INTER_AREA))
         slope, offset = 0.0, brighter
         for _ in range(3):
             left = np.abs(moved - offset - slope * before)
@@ -165,6 +165,13 @@ class Background:
             offset = float(y.mean() - slope * x.mean())
         np.clip(self._mean * (1 + slope) + offset, 0, 255, out=self._mean)
         return brighter
+
+    def _counting(self, cells: NDArray[Any]) -> NDArray[Any]:
+        """Return the values (N,) of the cells (rows, columns) of which anything is looked at.
+
+        What is ignored may be most of the picture, and says nothing of the light on the rest.
+        """
+        return cells.ravel() if self._looked_at is None else cells[self._judged]
 
     def _learn(self, restless: NDArray[np.float32], elapsed_s: float, quantile: float, rate: float) -> None:
         """Let each cell's noise follow the quantile of what is seen there."""

@@ -12,8 +12,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from argus.core.anchors import Anchor
 from argus.core.detections import Detections
-from argus.core.geometry import Anchor
 
 ANCHORS: Final[tuple[Anchor, ...]] = ("bottom", "center", "top")
 """Order of the rows of `ObjectTable.y`."""

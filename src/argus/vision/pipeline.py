@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import structlog
 
 from argus.core.detections import Detections
+from argus.core.errors import did_you_mean
 from argus.core.frame import Frame
 from argus.core.resources.pipeline import DetectSpec, PipelineSpec
 from argus.vision.branches.finding import Finding
@@ -58,6 +60,7 @@ class Pipeline:
         self._tracker: Tracker | None = None if spec.track is None else load_tracker(spec.track)
         self._branches = branches
         self._stream = stream
+        self._labels_known = False
         self._rules = self._new_rules()
 
     @property
@@ -84,6 +87,9 @@ class Pipeline:
         Raises:
             SpecError: a region given in pixels does not lie in this picture.
         """
+        if not self._labels_known:
+            self._labels_known = True
+            self._warn_of_unknown(detections.labels)
         detections = self._vocabulary.translate(detections)
         if self.spec.detect is not None:
             detections = filtered(detections, self.spec.detect)
@@ -123,6 +129,25 @@ class Pipeline:
         track = self.spec.track
         lost_after_s = 0.0 if track is None else track.lost_after + LOST_MARGIN_S
         return Rules(self.spec, self.camera, stream=self._stream, lost_after_s=lost_after_s)
+
+    def _warn_of_unknown(self, labels: tuple[str, ...]) -> None:
+        """Say which classes rules name that the model does not know; another model may come to know them."""
+        spec = self.spec
+        named = {
+            **{f"zone {name}": zone.classes for name, zone in spec.zones.items()},
+            **{f"line {name}": line.classes for name, line in spec.lines.items()},
+            **{f"crowd {name}": crowd.classes for name, crowd in spec.crowds.items()},
+            **{f"alert {number}": alert.classes for number, alert in enumerate(spec.alerts, 1)},
+        }
+        for rule, classes in named.items():
+            for name in classes or ():
+                if labels and name not in labels:
+                    structlog.get_logger().warning(
+                        "rule.no_such_class",
+                        camera=self.camera,
+                        rule=rule,
+                        consequence=f"the model knows no class {name!r}{did_you_mean(name, labels)}",
+                    )
 
     def _look(
         self, branches: Branches, frame: Frame, detections: Detections

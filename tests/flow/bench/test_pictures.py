@@ -20,7 +20,7 @@ from tests.sources.settling import comes_true, descriptors_and_threads
 def test_pictures_go_from_process_to_process_and_nothing_is_left(contender: str) -> None:
     files = descriptors_and_threads()
     ran = run(Pair(contender, 20, 0.3, warm_up_s=0.1))
-    assert 1 < ran.rate < 40
+    assert ran.rate > 1
     assert 0 < ran.sender_us <= ran.cpu_us
     assert ran.p50_us > 0
     assert comes_true(lambda: descriptors_and_threads() <= files)

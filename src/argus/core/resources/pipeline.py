@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from argus.core.durations import Duration, parse_duration_s
 from argus.core.errors import did_you_mean
-from argus.core.resources.model import ModelSpec
+from argus.core.resources.model import ModelSpec, Side
 from argus.core.resources.regions import CrowdSpec, FinitePoint, LineSpec, Severity, ZoneSpec
 from argus.core.resources.spec import Names, Spec
 from argus.core.resources.track import TrackSpec
@@ -70,7 +70,7 @@ class DegradeSpec(Spec):
 
     fps: float | None = Field(default=None, gt=0, le=240)
     """Frames per second at most."""
-    input_size: tuple[int, int] | None = None
+    input_size: tuple[Side, Side] | None = None
     """Width and height that the model sees; for a network that accepts any size."""
     model: str | ModelSpec | None = None
     """A lighter model."""

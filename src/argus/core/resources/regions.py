@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-import shapely
 from pydantic import AfterValidator, Field, model_validator
 
+from argus.core.anchors import Anchor
 from argus.core.durations import Duration
-from argus.core.geometry import Anchor
 from argus.core.resources.spec import Names, Spec
 
 Severity = Literal["critical", "high", "medium", "low"]
@@ -104,6 +103,10 @@ def check_polygon(points: tuple[Point, ...], units: Units) -> None:
     if len(points) < 3:
         raise ValueError(f"a polygon needs at least 3 points, this one has {len(points)}")
     check_inside(points, units, "polygon")
+    # A fifth of a second with numpy, which who has no polygons is spared: most clients, and the keeper.
+    import numpy  # noqa: F401 - shapely would load it in C, where Ctrl-C becomes an ImportError
+    import shapely
+
     polygon = shapely.Polygon(points)
     # A flat polygon also counts as self-touching; saying that it has no area is the better remedy.
     if shapely.convex_hull(polygon).area < 1e-12:

@@ -45,7 +45,8 @@ class TrackSpec(Spec):
     lost_after: Annotated[Duration, Field(gt=0)] = 2.0
     """Time without a detection after which a track is given up. Longer keeps the id through longer
     occlusions; shorter mixes up fewer objects that come to the same place. It must be longer than the time
-    between two frames, or nothing is followed: raise it for sources that give a picture every few seconds."""
+    between two frames, or nothing is followed: raise it for sources that give a picture every few seconds.
+    Where `fps` asks for few frames, it is three of them at least."""
     class_agnostic: bool = False
     """Whether a track may go on with a detection of another class, for detectors that waver between two."""
     appearance: bool = False

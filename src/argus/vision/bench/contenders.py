@@ -82,8 +82,9 @@ class Stopwatch:
 
 def raw_onnxruntime(work: Work) -> Took:
     """One blob through ONNX Runtime at its defaults, again and again: the limit of that engine."""
-    import onnxruntime as ort
+    from argus.vision.models.engines.onnxruntime import import_onnxruntime
 
+    ort = import_onnxruntime()
     session = ort.InferenceSession(work.model, providers=["CPUExecutionProvider"])
     entry = session.get_inputs()[0]
     blob = {entry.name: _blob(entry.shape)}
@@ -193,8 +194,9 @@ def plain_loop(work: Work) -> Took:
 
 def _plain_engine(work: Work) -> tuple[Callable[[NDArray[np.float32]], NDArray[np.float32]], int]:
     if work.engine == "onnxruntime":
-        import onnxruntime as ort
+        from argus.vision.models.engines.onnxruntime import import_onnxruntime
 
+        ort = import_onnxruntime()
         session = ort.InferenceSession(work.model, providers=["CPUExecutionProvider"])
         entry = session.get_inputs()[0]
         return lambda blob: session.run(None, {entry.name: blob})[0], entry.shape[2] if isinstance(

@@ -111,7 +111,13 @@ class SharedLanes(Generic[WantedT, LaneT, MemberT]):
             return opened
 
     def move(self, members: Iterable[MemberT], to: OpenLane[WantedT, LaneT]) -> None:
-        """Let another lane look for some, from the next on that they bring."""
+        """Let another lane look for some, from the next on that they bring; close what nobody uses then."""
+        with self.changing:
+            self.hand_over(members, to)
+            self.retire()
+
+    def hand_over(self, members: Iterable[MemberT], to: OpenLane[WantedT, LaneT]) -> None:
+        """Do as `move` does and close nothing: others may be on their way to what was opened for them."""
         with self.changing:
             for member in members:
                 before = self.of(member)
@@ -120,7 +126,6 @@ class SharedLanes(Generic[WantedT, LaneT, MemberT]):
                 to.lane.attach(member)
                 if before is not None:
                     before.lane.detach(member)
-            self.retire()
 
     def release(self, member: MemberT) -> None:
         """Look for somebody no longer."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from argus.core.resources.pipeline import PipelineSpec
+from argus.core.resources.track import TrackSpec
 from argus.vision.branches.lanes import BranchLanes
 from argus.vision.branches.runner import Branches
 from argus.vision.crop_view import crop_frame
@@ -22,6 +23,8 @@ from argus.vision.pipeline import Pipeline
 
 _QUEUED: Final = 8
 """Frames of a recording that wait for their model."""
+_MISSED: Final = 3
+"""Frames in which an object must be missed before it is lost, at whatever rate."""
 
 
 def make_member(
@@ -69,7 +72,7 @@ def make_member(
         name,
         spec,
         camera.name,
-        Pipeline(spec, camera.name, stream=run if live else "", branches=branches),
+        Pipeline(steps_at(spec, camera), camera.name, stream=run if live else "", branches=branches),
         feed,
         listener,
         look=look,
@@ -77,6 +80,18 @@ def make_member(
         branches=branches,
         clock=clock,
     )
+
+
+def steps_at(spec: PipelineSpec, camera: EngineCamera) -> PipelineSpec:
+    """Return what the steps of a pipeline are to do at the rate at which it takes a camera's frames."""
+    track = None if spec.track is None else followed_at(spec.track, lower(spec.fps, camera.spec.fps))
+    return spec if track is spec.track else spec.model_copy(update={"track": track})
+
+
+def followed_at(track: TrackSpec, fps: float | None) -> TrackSpec:
+    """Return how objects are followed at a rate: where frames are far apart, they are waited for longer."""
+    lost_after = max(track.lost_after, _MISSED / fps if fps else 0.0)
+    return track if lost_after == track.lost_after else track.model_copy(update={"lost_after": lost_after})
 
 
 def lower(a: float | None, b: float | None) -> float | None:

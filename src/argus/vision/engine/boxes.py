@@ -119,8 +119,9 @@ class Every:
         return self._items.popleft() if self._items else None
 
     def put_back(self, item: Waiting) -> bool:
-        """Take a frame back at the front; there is always room for it."""
-        self._items.appendleft(item)
+        """Take a frame back before those that follow it in the stream; there is always room for it."""
+        before = sum(other.frame.index < item.frame.index for other in self._items)
+        self._items.insert(before, item)
         return True
 
     def empty(self) -> int:

@@ -40,7 +40,6 @@ class EngineCamera:
         live: bool,
         tell: Tell,
         stream: str = "",
-        after: Frame | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin without frames.
@@ -51,7 +50,6 @@ class EngineCamera:
             live: False for a recording, which has no health.
             tell: Hears of what changed.
             stream: Tells this run from others in the ids of events.
-            after: The last frame of the camera whose place it takes; None: it takes nobody's.
             clock: Monotonic seconds.
         """
         self.name = name
@@ -76,7 +74,7 @@ class EngineCamera:
         self._failures = 0
         self._decoded_before = 0
         self._shift_index = 0
-        self._after = after
+        self._after: Frame | None = None
         self._feeds: tuple[Feed, ...] = ()
         self._attached = threading.Condition()
         self._finished = False
@@ -88,6 +86,10 @@ class EngineCamera:
     def feeds(self) -> tuple[Feed, ...]:
         """Those of its pipelines."""
         return self._feeds
+
+    def take_over(self, before: EngineCamera) -> None:
+        """Let its frames come after those of the camera whose place it takes; it may have had none."""
+        self._after = before.latest or before._after
 
     @property
     def given_up(self) -> bool:
@@ -122,6 +124,8 @@ class EngineCamera:
             self._attached.notify_all()
             if self.over.is_set():
                 feed.complete()
+            else:
+                feed.resume()  # the camera that it looked at before may be over
 
     def detach(self, feed: Feed) -> None:
         """Let a pipeline have them no longer."""
@@ -131,7 +135,7 @@ class EngineCamera:
     def connecting(self) -> None:
         """Hear that the stream is being opened, perhaps after it had been given up."""
         with self._attached:
-            if self.over.is_set():
+            if self.over.is_set() and not self._finished:
                 self.over.clear()
                 for feed in self._feeds:
                     feed.resume()
@@ -151,7 +155,6 @@ class EngineCamera:
                 self._attached.wait_for(lambda: self._feeds or self._finished)
         if self._after is not None:
             self._follow(self._after, frame)
-            self._after = None
         frame = Frame(
             frame.picture,
             self.name,
@@ -162,7 +165,7 @@ class EngineCamera:
             frame.received_s,
         )
         self.decoded += 1
-        self.latest = frame
+        self.latest, self._after = frame, None
         if self.health is not None:
             try:
                 self.health.frame(frame, self._clock(), frame.captured_at)
@@ -192,16 +195,18 @@ class EngineCamera:
     def ended(self, error: SourceError | None) -> None:
         """Hear that no frame will come any more."""
         self.error, self.ended_s = error, self._clock()
-        if error is None and self.health is not None:
+        if error is None and self.health is not None and not self._finished:
             # A recording that was played to its end: it is neither lost nor ill any more.
             self._tell_open(self.health.finish())
         elif error is not None and self.health is not None:
             self.health.disconnected(self._clock(), datetime.now(UTC), str(error))
             self.speak()
-        self.over.set()
-        self.opened.set()
-        for feed in self._feeds:
-            feed.complete()
+        with self._attached:
+            self.over.set()
+            self.opened.set()
+            if not self._finished:  # else they look at the one that took its place
+                for feed in self._feeds:
+                    feed.complete()
 
     def tick(self) -> None:
         """Let time pass, a few times a second."""
@@ -222,6 +227,7 @@ class EngineCamera:
             self._attached.notify_all()
         if self.health is not None:
             self._tell_open(self.health.finish())
+        self.over.set()  # who waits for it waits no longer
 
     def _follow(self, before: Frame, first: Frame) -> None:
         """Let the frames come after those of the camera before: whoever counts seconds goes on."""
@@ -236,10 +242,12 @@ class EngineCamera:
             self._tell(Notice(self.name, events))
 
     def speak(self) -> None:
-        """Tell what changed. One thread at a time, so that nothing is told out of order."""
+        """Tell what changed, until it is finished. One thread at a time, so that all is told in order."""
         if self.health is None:
             return
         with self._telling:
+            if self._finished:  # what began now would be ended by nobody
+                return
             change = self.health.take()
             if change.events or change.alerts or change.pictures:
                 self._tell(Notice(self.name, change.events, change.alerts, change.pictures))

@@ -148,6 +148,8 @@ class Engine:
 
         Raises:
             UnknownName: there is no such camera.
+            ModelError: a pipeline that had ended with a recording cannot begin anew, for its model cannot be
+                opened; all else is changed, and `change_pipeline` tries it again.
         """
         self.camera_lives.change(name, spec)
 
@@ -208,7 +210,8 @@ class Engine:
     def change_pipeline(self, name: str, spec: PipelineSpec) -> None:
         """Give a pipeline another spec, with its model opened before anything ends.
 
-        Another model or rate alone leaves tracks and open events as they are; anything else begins anew.
+        Another model or rate alone leaves tracks and open events as they are; anything else begins anew, and
+        so does a rate at which objects must be waited for longer, or need be no more.
 
         Raises:
             UnknownName: there is no such pipeline.
@@ -261,9 +264,15 @@ class Engine:
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until every recording has been looked at to its end; return whether they have.
 
-        Cameras never end, unless they are given up.
+        Cameras never end, unless they are given up or removed.
         """
-        return all_over(list(self.cameras.values()), list(self.members.values()), timeout_s)
+        until = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+        cameras: list[EngineCamera] = []
+        while cameras != list(self.cameras.values()):  # another one may take a camera's place meanwhile
+            cameras = list(self.cameras.values())
+            if not all_over(cameras, list(self.members.values()), until - time.monotonic()):
+                return False
+        return True
 
     def close(self) -> None:
         """End everything in good order; idempotent."""
@@ -284,9 +293,15 @@ class Engine:
         self.branch_lanes.close()
         self.hub.close()
 
-    def conclude(self, member: Member) -> None:
-        """Tell the last state of a pipeline's open events, for no frame will come; it stays in the status."""
-        self._pipelines.finish(member)
+    def conclude(self, member: Member, camera: EngineCamera) -> None:
+        """Tell the last state of a pipeline's open events, for no frame will come; it stays in the status.
+
+        Where the camera is changed meanwhile, and will bring frames again, it goes on, or begins anew.
+        """
+        if camera.over.is_set() and self.cameras.get(member.camera) is camera:
+            self._pipelines.finish(member)
+            if self.members.get(member.name) is member and self.cameras.get(member.camera) is not camera:
+                self.change_pipeline(member.name, member.spec)
 
     def look_of(self, spec: PipelineSpec) -> LaneSpec:
         """Return what looks at the frames of a pipeline in full service."""

@@ -94,6 +94,8 @@ class Feed:
         self._taker: Taker | None = None
         self._holder: Taker | None = None
         self._flying = 0
+        self._offered = 0
+        """Frames that are counted, and of which it is being decided whether they shall wait."""
         self._closed = False
         self._complete = False
         self._log = structlog.get_logger()
@@ -116,7 +118,7 @@ class Feed:
 
     @property
     def over(self) -> bool:
-        """True when no frame waits, none is being looked at, and none will come."""
+        """True when no frame waits, none is being looked at, and none will come: the counts stand."""
         with self._lock:
             return self._is_over()
 
@@ -167,6 +169,7 @@ class Feed:
                 self._counts.skipped += 1
                 return
             self._counts.decoded += 1
+            self._offered += 1
         now_s = self._clock()
         try:
             if self._view is not None:
@@ -178,10 +181,12 @@ class Feed:
             self._log.exception("frame.not_looked_at", pipeline=self.name)
             with self._lock:
                 self._counts.corrupt += 1
+                self._decided()
             return
         if not passes:
             with self._lock:
                 self._counts.gated += 1
+                self._decided()
             return
         self._put(Waiting(frame, now_s if frame.received_s is None else frame.received_s))
 
@@ -255,6 +260,7 @@ class Feed:
         with self._lock:
             while self._patient and self._box.full and not self._closed:
                 self._room.wait()
+            self._decided()
             if self._closed:
                 self._counts.dropped_stale += 1
                 return
@@ -266,7 +272,14 @@ class Feed:
             taker.notify()
 
     def _is_over(self) -> bool:
-        return (self._complete or self._closed) and not self._flying and not len(self._box)
+        none_will_come = (self._complete or self._closed) and not self._offered
+        return none_will_come and not self._flying and not len(self._box)
+
+    def _decided(self) -> None:
+        """Count one frame less of which it is being decided; whoever waits for the end is told at once."""
+        self._offered -= 1
+        if self._closed and not self._offered:
+            self._ended.notify_all()
 
     def _landed(self) -> Taker | None:
         """Count one frame less with its lane; return the other lane whose turn it is now."""

@@ -68,6 +68,19 @@ class Flight:
         except Exception:  # noqa: BLE001 - a plug-in's, or something else of that name: its result says what is wrong
             return True
 
+    def seen(self) -> list[Detections]:
+        """Wait until it has landed; return what it saw, one answer per frame.
+
+        Raises:
+            ModelUnavailable: the engine failed.
+            ValueError: there are more answers than frames, or fewer.
+            Exception: whatever else a model raises.
+        """
+        seen = self.pending.result()
+        if len(seen) != len(self.taken):
+            raise ValueError(f"{len(seen)} answers for {len(self.taken)} frames")
+        return seen
+
 
 def frames_of(flights: Sequence[Flight]) -> list[Taken]:
     """Return the frames that are under way."""

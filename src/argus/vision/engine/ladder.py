@@ -69,6 +69,11 @@ class Rung:
     motion_only: bool = False
     """No model, only what moves."""
 
+    @property
+    def replaces_model(self) -> bool:
+        """True where something else looks than the pipeline's own model."""
+        return self.motion_only or self.model is not None
+
 
 def rungs_of(steps: Sequence[DegradeSpec], fps: float | None = None) -> tuple[Rung, ...]:
     """Return full service and, after it, what is in force after each step.
@@ -140,7 +145,11 @@ class Ladder:
             SpecError: a step gives nothing up beyond those before it.
         """
         self.rungs = rungs_of(steps, fps)
-        """From full service down."""
+        """From full service down, without steps that could not be taken of late."""
+        self._declared = self._steps = tuple(steps)
+        self._fps = fps
+        self._whole_again_s: float | None = None
+        """When steps that were left out are tried again; None where none was."""
         self.reason = ""
         """Why the rung changed last, in words; empty before it ever did."""
         self._max_age_s = max_age_s
@@ -148,6 +157,8 @@ class Ladder:
         self._worse_for_s = worse_for_s
         self._better_for_s = better_for_s
         self._index = 0
+        self._before = (0, "")
+        """Where it stood before the last change, and why."""
         self._patience_s = [better_for_s] * len(self.rungs)
         """Seconds of ample room before each rung is climbed to."""
         self._climbed_s: list[float | None] = [None] * len(self.rungs)
@@ -164,6 +175,8 @@ class Ladder:
 
     def observe(self, load: Load) -> Rung | None:
         """Take note of a load; return the new rung where it changes, else None."""
+        if self._whole_again_s is not None and not self._index and load.now_s >= self._whole_again_s:
+            self._be_whole()
         if len(self.rungs) == 1:
             return None
         passed_s = self._passed_s(load)
@@ -183,6 +196,31 @@ class Ladder:
         if self._index and self._ample_for_s >= self._patience_s[self._index - 1]:
             return self._step_up(load)
         return None
+
+    def refused(self) -> None:
+        """Stand again where it stood, for the rung that was named last cannot be put in force.
+
+        A step down that cannot be taken is left out, and those after it do without what it would have
+        brought; once in full service it is tried again, after as long as a climb waits at most. A rung that
+        cannot be climbed to is tried again like one that did not last.
+        """
+        refused = self._index
+        self._index, self.reason = self._before
+        if refused > self._index:
+            self._steps = self._steps[: refused - 1] + self._steps[refused:]
+            self.rungs = rungs_of(self._steps, self._fps)
+            del self._patience_s[refused], self._climbed_s[refused]
+            self._whole_again_s = (self._seen_s or 0.0) + _MOST_PATIENCE * self._better_for_s
+        elif refused < self._index:
+            self._wait_longer(refused)
+
+    def _be_whole(self) -> None:
+        """Take in again what was left out; for who stands in full service."""
+        self._steps = self._declared
+        self.rungs = rungs_of(self._steps, self._fps)
+        self._patience_s = [self._better_for_s] * len(self.rungs)
+        self._climbed_s = [None] * len(self.rungs)
+        self._whole_again_s = None
 
     def _passed_s(self, load: Load) -> float:
         """Return the seconds that this load speaks for: none the first time, few where nobody looked long."""
@@ -218,9 +256,7 @@ class Ladder:
 
     def _step_down(self, now_s: float, fault: str) -> Rung:
         if self._climbed_s[self._index] is not None:
-            most = _MOST_PATIENCE * self._better_for_s
-            self._patience_s[self._index] = min(2 * self._patience_s[self._index], most)
-            self._climbed_s[self._index] = None
+            self._wait_longer(self._index)
         return self._change(self._index + 1, fault)
 
     def _step_up(self, load: Load) -> Rung:
@@ -230,7 +266,14 @@ class Ladder:
             self._index - 1, f"results are {load.p95_age_s:.2f} s old, with room to spare for {waited_s:g} s"
         )
 
+    def _wait_longer(self, index: int) -> None:
+        """Take twice as long before the next attempt to climb to a rung."""
+        most = _MOST_PATIENCE * self._better_for_s
+        self._patience_s[index] = min(2 * self._patience_s[index], most)
+        self._climbed_s[index] = None
+
     def _change(self, index: int, reason: str) -> Rung:
+        self._before = (self._index, self.reason)
         self._index, self.reason = index, reason
         # What was measured before the change says nothing of the rung after it.
         self._broken_for_s = self._ample_for_s = 0.0

@@ -240,7 +240,12 @@ class Lane:
         except ModelUnavailable as error:
             self._fail(error, batch)
         except Exception as error:  # noqa: BLE001 - one picture that cannot be prepared is no harm to the others
-            self._sort_out(batch, error)
+            while self._flying:  # what was submitted before is older, and comes first
+                self._land()
+            if self.failure is None:
+                self._sort_out(batch, error)
+            else:
+                self._fail(self.failure, batch)
         else:
             submit_s = self._clock() - began_s
             self.counts.submit_s += submit_s
@@ -257,7 +262,7 @@ class Lane:
             wanted = [_asks(member, asked_s) for member, _ in flight.taken]
             self._doubting.doubts = FLOOR if any(wanted) else None
         try:
-            seen = flight.pending.result()
+            seen = flight.seen()
         except ModelUnavailable as error:
             self._fail(error, flight.taken)
             return

@@ -16,6 +16,7 @@ import structlog
 from argus.core.detections import Detections
 from argus.core.errors import ArgusError
 from argus.core.resources.pipeline import PipelineSpec
+from argus.core.resources.track import TrackSpec
 from argus.vision.branches.runner import Branches
 from argus.vision.engine.accounting import FrameCounts
 from argus.vision.engine.feed import Feed, Taken
@@ -140,9 +141,19 @@ class Member:
         return self._feed
 
     @property
+    def track(self) -> TrackSpec | None:
+        """How its objects are followed; see `argus.vision.engine.assembly.followed_at`."""
+        return self._pipeline.spec.track
+
+    @property
     def max_age_s(self) -> float | None:
         """Its freshness budget; None for recordings."""
         return self.spec.max_age if self._live else None
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second that it shall take at most, where it stands on its ladder."""
+        return self.spec.fps if self.ladder is None else self.rung.fps
 
     @property
     def patient(self) -> bool:
@@ -160,9 +171,10 @@ class Member:
         return self._feed.counts.plus(self.before)
 
     def respec(self, spec: PipelineSpec, look: LaneSpec) -> None:
-        """Take another model, filter, rate, freshness budget and ladder, and go on."""
+        """Take another model, filter, rate, freshness budget and ladder, and go on with the tracks."""
         self.look = look
-        self.spec = self._pipeline.spec = spec
+        self.spec = spec
+        self._pipeline.spec = spec.model_copy(update={"track": self.track})
         self._feed.set_max_age(spec.max_age if self._live else None)
         self._set_ladder()
         if self.tracer is not None:
@@ -261,8 +273,12 @@ class Member:
         self.failure = error
         self._feed.close()
         if isinstance(self.listener, HearsFailure):
-            self.listener.failed(error)
-            return
+            try:
+                self.listener.failed(error)
+            except Exception:  # noqa: BLE001 - as above
+                structlog.get_logger().exception("pipeline.failure_not_heard", pipeline=self.name)
+            else:
+                return
         structlog.get_logger().error(
             "pipeline.failed",
             pipeline=self.name,

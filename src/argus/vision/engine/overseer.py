@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 import structlog
 
@@ -47,7 +48,9 @@ class Overseer:
         self._clock = clock
         self._ending = threading.Event()
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
-        self._windows: dict[int, tuple[float, FrameCounts, HistogramSnapshot]] = {}
+        self._windows: WeakKeyDictionary[Member, tuple[float, FrameCounts, HistogramSnapshot]] = (
+            WeakKeyDictionary()
+        )
         self._walking: set[str] = set()
         self._concluding: set[int] = set()
         self._retries: deque[tuple[float, AnyLane, int]] = deque()
@@ -140,19 +143,19 @@ class Overseer:
         try:
             if camera.given_up:
                 camera.while_given_up(member.break_off)
-            elif camera.over.is_set():
-                self._engine.conclude(member)
+            else:
+                self._engine.conclude(member, camera)
         finally:
             self._concluding.discard(id(member))
 
     def _consider(self, member: Member, now_s: float) -> None:
         """Tell a pipeline's ladder how the last second went, and follow it."""
         assert member.ladder is not None
-        before = self._windows.get(id(member))
+        before = self._windows.get(member)
         if before is not None and now_s - before[0] < _WINDOW_S:
             return
         counts, ages = member.counts, member.meters.age.snapshot()
-        self._windows[id(member)] = (now_s, counts, ages)
+        self._windows[member] = (now_s, counts, ages)
         if before is None or member.name in self._walking:
             return
         window, age = counts.minus(before[1]), ages.minus(before[2])
@@ -174,14 +177,21 @@ class Overseer:
         """Put a rung of a pipeline's ladder in force, and tell it."""
         engine = self._engine
         try:
-            if member.name not in engine.members:
-                return
-            full = member.look
-            engine.lanes.attach(member, LaneSpec(model_at(rung, full.model), full.appearance))
-            engine.camera_lives.set_rate(member, rung.fps)
-            down = rung.index > member.rung.index
-            member.rung = rung
-            reason = member.ladder.reason if member.ladder is not None else ""
+            # Who changes a pipeline, or ends it, holds this too: its ladder may be another one by now.
+            with engine.lanes.changing:
+                ladder = member.ladder if engine.members.get(member.name) is member else None
+                if ladder is None or not any(known is rung for known in ladder.rungs):
+                    return
+                full = member.look
+                try:
+                    engine.lanes.attach(member, LaneSpec(model_at(rung, full.model), full.appearance))
+                except ArgusError:
+                    ladder.refused()
+                    raise
+                down = rung.index > member.rung.index
+                member.rung = rung
+            engine.camera_lives.set_rate(member)
+            reason = ladder.reason
             engine.tell(
                 engine.facts.instant(
                     "pipeline.degraded" if down else "pipeline.restored",
@@ -191,7 +201,10 @@ class Overseer:
                 )
             )
         except ArgusError as error:
-            engine.tell(engine.facts.instant("model.failed", member.camera, member.name, str(error)))
+            message = str(error)
+            if rung.index > member.rung.index:
+                message = f"{rung.title} is left out of what gives way: {message}"
+            engine.tell(engine.facts.instant("model.failed", member.camera, member.name, message))
         finally:
             self._walking.discard(member.name)
 

@@ -90,7 +90,7 @@ def _branch_model(opened: OpenLane[Wanted, BranchLane]) -> ModelStatus:
 
 
 def _camera(engine: Engine, name: str, camera: EngineCamera) -> CameraStatus:
-    stream = engine.stream_of(name)
+    stream = engine.camera_lives.streams.get(name)  # none for a moment, while it goes
     health = camera.health
     state, reason = camera_status(camera)
     since_s = 0.0 if health is None else health.since_s
@@ -103,7 +103,7 @@ def _camera(engine: Engine, name: str, camera: EngineCamera) -> CameraStatus:
         for_s=max(0.0, time.monotonic() - since_s) if since_s else 0.0,
         decoded=camera.decoded,
         corrupt=camera.corrupted,
-        connections=stream.counts.connections,
+        connections=0 if stream is None else stream.counts.connections,
         source=camera.spec.shown_url,
         given_up=camera.given_up,
         retries=camera.retries,

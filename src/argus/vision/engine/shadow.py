@@ -76,6 +76,8 @@ class Shadow:
 
     def offer(self, taken: Taken, detections: Detections, inferred_s: float) -> None:
         """Take a frame with what the live model saw in it, if its turn has come."""
+        if not self._feed.room:  # it has failed, or was closed
+            return
         self._due += self._share
         if self._due < 1.0:
             return

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from argus.core.errors import ArgusError, UnknownName
+from argus.core.errors import ArgusError, SpecError, UnknownName
 from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import EventType, PipelineSpec
 from argus.vision.branches.lane import Lane as BranchLane
@@ -18,7 +18,7 @@ from argus.vision.branches.plan import Branch, models_by_path
 from argus.vision.branches.sharing import OpenLane, SharedLanes, Wanted
 from argus.vision.engine.lane import Lane
 from argus.vision.engine.member import Member
-from argus.vision.engine.models import LaneSpec, spec_of
+from argus.vision.engine.models import LaneSpec, model_at, spec_of
 
 if TYPE_CHECKING:
     from argus.vision.engine.engine import Engine
@@ -49,19 +49,36 @@ def swap_model(engine: Engine, before: str | ModelSpec, after: str | ModelSpec) 
     try:
         with engine.lanes.changing, engine.branch_lanes.changing:
             serving = [(lanes, o) for lanes in kinds_of(engine) for o in lanes.all if not _is_candidate(o)]
-            found = [(ls, o) for ls, o in serving if o.spec.model == old or o.spec.model.path == old.path]
-            if not found:
+            found = [(ls, o) for ls, o in serving if _is_same(o.spec.model, old)]
+            later = [
+                m for m in engine.members.values() if m.rung.replaces_model and _is_same(m.look.model, old)
+            ]
+            if not found and not later:
                 raise UnknownName("model in use", old.path, sorted({o.spec.model.path for _, o in serving}))
-            moves = [Move(ls, o.lane.members, replace(o.spec, model=new)) for ls, o in found]
+            moves, was = [], []
+            for lanes, looking in found:
+                for to, members in _by_wanted(looking, new).items():
+                    moves.append(Move(lanes, members, to))
+                    was.append(looking.lane.description)
             told = [list(_concerned(move.members)) for move in moves]
+            # Who has stepped down to another model looks with the new one when it comes back up.
+            for member in later:
+                moves.append(Move(engine.lanes, (), replace(member.look, model=new)))
+                was.append(old.path)
+                told.append(list(_concerned([member])))
             opened = move_all(engine, moves)
+            for move in moves:
+                for member in move.members:
+                    if _is_full(member):
+                        member.look = replace(member.look, model=new)
+            for member in later:
+                member.look = replace(member.look, model=new)
     except ArgusError as error:
         for concerned in told:
             _say(engine, concerned, "model.failed", f"{new.path}: {error}")
         raise
-    for (_, was), concerned, now in zip(found, told, opened, strict=True):
-        message = f"{now.lane.description} in place of {was.lane.description}"
-        _say(engine, concerned, "model.swapped", message)
+    for replaced, concerned, now in zip(was, told, opened, strict=True):
+        _say(engine, concerned, "model.swapped", f"{now.lane.description} in place of {replaced}")
     return tuple(dict.fromkeys(one.pipeline for concerned in told for one in concerned))
 
 
@@ -69,19 +86,23 @@ def change_models(engine: Engine, member: Member, spec: PipelineSpec, look: Lane
     """Let the models of another spec look for a pipeline and its branches: all of them or, at an error, none.
 
     Raises:
-        SpecError: one does not fit its branch.
+        SpecError: one does not fit its branch, or the pipeline was removed meanwhile.
         ModelError: one cannot be opened.
     """
     before = models_by_path(member.spec.branches)
     changed = {path: m for path, m in models_by_path(spec.branches).items() if m != before.get(path)}
     moves = [Move(engine.lanes, [member], look)]
     with engine.lanes.changing, engine.branch_lanes.changing:
+        # Who ends is no member any more before it leaves its models, so none is opened for nobody.
+        if engine.members.get(member.name) is not member:
+            raise SpecError(f"pipeline {member.name}: it was removed meanwhile")
         moves += [
             Move(engine.branch_lanes, [branch], Wanted(changed[branch.path]))
             for branch in branches_of(engine, member.name)
             if branch.path in changed
         ]
         move_all(engine, moves)
+        member.respec(spec, look)
 
 
 def move_all(engine: Engine, moves: Sequence[Move]) -> list[OpenLane[Any, Any]]:
@@ -103,10 +124,9 @@ def move_all(engine: Engine, moves: Sequence[Move]) -> list[OpenLane[Any, Any]]:
                 lanes.retire()
             raise
         for move, to in zip(moves, opened, strict=True):
-            move.lanes.move(move.members, to)
-            for member in move.members:
-                if isinstance(member, Member):
-                    member.look = to.spec
+            move.lanes.hand_over(move.members, to)
+        for lanes in kinds_of(engine):
+            lanes.retire()
         return opened
 
 
@@ -166,6 +186,24 @@ def _concerned(members: Iterable[object]) -> Iterator[_Concerned]:
 def _say(engine: Engine, concerned: Iterable[_Concerned], type_: EventType, message: str) -> None:
     for one in concerned:
         engine.tell(engine.facts.instant(type_, one.camera, one.pipeline, one.place + message))
+
+
+def _by_wanted(opened: OpenLane[Any, Any], new: ModelSpec) -> dict[Wanted, list[Any]]:
+    """Return what those that a model looks for are to be looked at with in its place."""
+    wanted: dict[Wanted, list[Any]] = {}
+    for member in opened.lane.members:
+        model = model_at(member.rung, new) if _is_full(member) else new
+        wanted.setdefault(replace(opened.spec, model=model), []).append(member)
+    return wanted
+
+
+def _is_full(member: object) -> TypeGuard[Member]:
+    """Return whether a pipeline is looked at by its own model, and by none that it has stepped down to."""
+    return isinstance(member, Member) and not member.rung.replaces_model
+
+
+def _is_same(one: ModelSpec, other: ModelSpec) -> bool:
+    return one == other or one.path == other.path
 
 
 def _is_candidate(opened: OpenLane[Any, Any]) -> bool:

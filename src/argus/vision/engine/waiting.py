@@ -10,15 +10,15 @@ from argus.vision.engine.camera import EngineCamera
 from argus.vision.engine.member import Member
 
 
-def all_over(cameras: Iterable[EngineCamera], members: Iterable[Member], timeout_s: float | None) -> bool:
+def all_over(cameras: Iterable[EngineCamera], members: Iterable[Member], timeout_s: float) -> bool:
     """Return whether all cameras are over, and all that came of them was looked at, within so many seconds.
 
     Args:
         cameras: One that never ends is waited for.
         members: The pipelines that look at them.
-        timeout_s: None waits for ever.
+        timeout_s: Infinite waits for ever.
     """
-    until = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+    until = time.monotonic() + timeout_s
 
     def left_s() -> float:
         return min(max(0.0, until - time.monotonic()), threading.TIMEOUT_MAX)

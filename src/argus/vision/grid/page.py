@@ -29,6 +29,7 @@ from argus.core.net_access import is_loopback, knows_host
 from argus.core.version import __version__
 from argus.vision.grid.access import is_foreign, token_fits, token_given
 from argus.vision.grid.newest import Newest
+from argus.vision.grid.watchers import StreamState, Watchers
 
 STREAMS: Final = 8
 """Browsers that may watch the picture at the same time."""
@@ -111,7 +112,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, host: str, port: int, token: str | None, newest: Newest) -> None:
         self.host, self.token, self.newest = host, token, newest
-        self.streams = threading.BoundedSemaphore(STREAMS)
+        self.watchers = Watchers(STREAMS)
         self._open: dict[threading.Thread, socket.socket] = {}
         self._lock = threading.Lock()
         bare = host.strip("[]")
@@ -193,7 +194,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             page, policy = _page()
             self._answer("text/html; charset=utf-8", page, policy)
         elif address.path == "/status.json":
-            self._answer("application/json", server.newest.status())
+            # A browser takes a picture that comes no more for one that is loaded: it is told here.
+            state = server.watchers.state(address.query)
+            self._answer("application/json", server.newest.status(), stream=state)
         elif address.path == "/grid.jpg":
             picture = server.newest.look(within_s=2.0)
             if picture is None:
@@ -201,24 +204,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             else:
                 self._answer("image/jpeg", picture)
         elif address.path == "/grid.mjpg":
-            self._stream_if_room()
+            self._stream_if_room(address.query)
         else:
             self._refuse(404, "there is /, /grid.mjpg, /grid.jpg and /status.json")
 
     do_HEAD = do_GET  # noqa: N815 - the base class finds it by this name
 
-    def _stream_if_room(self) -> None:
-        if not self.server.streams.acquire(blocking=False):
-            self._refuse(503, f"{STREAMS} others are watching already: close one of them")
-            return
-        try:
+    def _stream_if_room(self, name: str) -> None:
+        with self.server.watchers.one_more(name) as is_room:
+            if not is_room:
+                self._refuse(503, f"{STREAMS} others are watching already: close one of them")
+                return
             self.send_response(200)
             self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={_BOUNDARY.decode()}")
             self._finish_headers(None)
             if self.command != "HEAD":
                 self._stream()
-        finally:
-            self.server.streams.release()
 
     def _stream(self) -> None:
         newest = self.server.newest
@@ -248,9 +249,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return True
         return False
 
-    def _answer(self, kind: str, body: bytes, policy: str = "default-src 'none'", code: int = 200) -> None:
+    def _answer(
+        self,
+        kind: str,
+        body: bytes,
+        policy: str = "default-src 'none'",
+        code: int = 200,
+        stream: StreamState | None = None,
+    ) -> None:
         self.send_response(code)
         self.send_header("Content-Type", kind)
+        if stream is not None:
+            self.send_header("Argus-Stream", stream)
         self._finish_headers(len(body), policy)
         if self.command != "HEAD":
             self.wfile.write(body)

@@ -27,7 +27,7 @@ class Tile:
     fps: float | None = None
     """Pictures per second that are looked at; None: not known."""
     age_s: float | None = None
-    """Seconds since the newest picture arrived; None: it does not age, or there is none."""
+    """Seconds since the picture that is shown arrived; None: it does not age, or there is none."""
     objects: int | None = None
     """Objects in the picture; None: nothing looks for any."""
     note: str = ""

@@ -96,14 +96,13 @@ class Registry:
     def names(self) -> list[str]:
         """Return the names that have a version, sorted."""
         return sorted(
-            {record.parent.parent.name for record in self.folder.glob(f"[!.]*/[!.]*/{RECORD_FILE}")}
+            {record.parent.parent.name for record in _listed(self.folder, f"[!.]*/[!.]*/{RECORD_FILE}")}
         )
 
     def versions(self, name: str) -> list[RegisteredModel]:
         """Return every version of a name in the order of registration; none for an unknown name."""
-        found = [
-            _read(record.parent) for record in (self.folder / checked_name(name)).glob(f"[!.]*/{RECORD_FILE}")
-        ]
+        records = _listed(self.folder / checked_name(name), f"[!.]*/{RECORD_FILE}")
+        found = [model for record in records if (model := _read(record.parent)) is not None]
         return sorted(found, key=lambda model: (model.record.created, model.record.version))
 
     def find(self, reference: str) -> RegisteredModel:
@@ -261,10 +260,22 @@ class Registry:
                 shutil.rmtree(folder)
 
 
-def _read(folder: Path) -> RegisteredModel:
+def _listed(folder: Path, pattern: str) -> list[Path]:
+    """Return what matches in a folder, of which others may be removing parts."""
+    while True:
+        try:
+            return list(folder.glob(pattern))
+        except FileNotFoundError:  # a folder went between being found and being looked into
+            continue
+
+
+def _read(folder: Path) -> RegisteredModel | None:
+    """Return the version in a folder; None where it was removed meanwhile, for who reads holds no lock."""
     path = folder / RECORD_FILE
     try:
         record = ModelRecord.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
     except (OSError, ValidationError) as error:
         reason = error.strerror if isinstance(error, OSError) else _firstfault_of(error)
         raise ModelUnreadable(

@@ -20,7 +20,7 @@ from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import DetectSpec, PipelineSpec
 from argus.core.resources.track import TrackSpec
 from argus.core.urls import mask_url
-from argus.vision.engine.assembly import lower
+from argus.vision.engine.assembly import followed_at, lower
 from argus.vision.engine.notices import Notice
 from argus.vision.models.protocols import Detector
 from argus.vision.runner.cameras import Watch, watch_cameras
@@ -213,9 +213,7 @@ def _fit_to_source(spec: PipelineSpec, source: Source, job: Job) -> PipelineSpec
     track = job.track if job.track is not None else (spec.track is not None and not still)
     if track:
         wanted = spec.track or TrackSpec()
-        # An object must be missed in several frames before it is lost, also where frames are far apart.
-        lost_after = max(wanted.lost_after, 3 / source.info.fps if source.info.fps else 0.0)
-        return spec.model_copy(update={"track": wanted.model_copy(update={"lost_after": lost_after})})
+        return spec.model_copy(update={"track": followed_at(wanted, source.info.fps)})
     if spec.zones or spec.lines:
         raise SpecError(
             "zones and lines follow objects over time, and "
@@ -238,9 +236,7 @@ def spec_for_many(spec: PipelineSpec, job: Job) -> PipelineSpec:
         if spec.zones or spec.lines:
             raise SpecError("zones and lines follow objects over time, and --no-track is set")
         return spec.model_copy(update={"track": None})
-    wanted = spec.track or TrackSpec()
-    lost_after = max(wanted.lost_after, 3 / job.fps if job.fps else 0.0)
-    return spec.model_copy(update={"track": wanted.model_copy(update={"lost_after": lost_after})})
+    return spec.model_copy(update={"track": spec.track or TrackSpec()})
 
 
 def _refuse_one_file_for_two(job: Job) -> None:

@@ -14,7 +14,7 @@ from typing import Final, Self
 import structlog
 
 from argus.core.errors import ArgusError
-from argus.core.frame import Image
+from argus.core.frame import Frame, Image
 from argus.vision.draw import Annotator
 from argus.vision.engine.accounting import FrameCounts
 from argus.vision.engine.camera import EngineCamera
@@ -132,13 +132,15 @@ class _Face:
                 self.alarm(result.alerts[-1])
         if self._alarm is not None and now_s - self._alarm[0] > _ALERT_S:
             self._alarm = None
-        latest, health = camera.latest, camera.health
+        health = camera.health
+        # What is shown tells how old it is: a camera may be far ahead of what looks at it.
+        frame = camera.latest if result is None else result.frame
         age_s = None
-        if latest is not None and latest.received_s is not None:
-            age_s = max(0.0, now_s - latest.received_s)
+        if frame is not None and frame.received_s is not None:
+            age_s = max(0.0, now_s - frame.received_s)
         return Tile(
             self._name,
-            picture=self._picture(camera, member, result) if wanted else None,
+            picture=self._picture(frame, member, result) if wanted else None,
             state="online" if health is None else health.state,
             reason="" if health is None else health.reason,
             for_s=None if health is None else max(0.0, now_s - health.since_s),
@@ -150,10 +152,9 @@ class _Face:
         )
 
     def _picture(
-        self, camera: EngineCamera, member: Member | None, result: FrameResult | None
+        self, frame: Frame | None, member: Member | None, result: FrameResult | None
     ) -> Image | None:
         """Return what is to be seen, drawn on; the same array for as long as it is the same."""
-        frame = camera.latest if result is None else result.frame
         if frame is None:
             return None
         if self._drawn is not None and self._drawn[0] is frame:

@@ -60,20 +60,23 @@ class AnnotatedPictures:
 class Snapshots:
     """Keeps the best picture of every event: the object's surroundings, with its box.
 
-    In memory while the run goes on, at most `limit`; the newest are kept.
+    In memory while the run goes on, at most `limit`; the newest are kept. In a folder all of them are.
     """
 
     def __init__(self, folder: Path | None = None, *, limit: int = 500) -> None:
         """Begin without pictures.
 
         Args:
-            folder: Also write each as `<event id>.jpg` when its event is over; None: in memory only.
+            folder: Also write each as `<event id>.jpg` when its event is over, or when there is no more room
+                for it in memory; None: in memory only.
             limit: How many to hold in memory at most.
         """
         self.jpeg: dict[str, bytes] = {}
         """JPEG bytes by event id."""
         self._folder = folder
         self._limit = limit
+        self._unsaved: set[str] = set()
+        """Of those in memory, what the folder lacks."""
 
     def write(self, result: FrameResult) -> None:
         """Cut out the objects of events whose best picture is this frame."""
@@ -81,10 +84,14 @@ class Snapshots:
             if event.snapshot_frame == result.frame.index:
                 self.jpeg.pop(event.id, None)
                 self.jpeg[event.id] = encode_picture(crop_around(result.frame.bgr, event.xyxy), quality=85)
+                self._unsaved.add(event.id)
             if event.phase == "end":
                 self._save(event.id)
         while len(self.jpeg) > self._limit:
-            self.jpeg.pop(next(iter(self.jpeg)))
+            oldest = next(iter(self.jpeg))
+            if oldest in self._unsaved:
+                self._save(oldest)
+            del self.jpeg[oldest]
 
     def finish(self, still_open: Sequence[Event]) -> None:
         """Write the pictures of events without an end."""
@@ -97,6 +104,7 @@ class Snapshots:
     def _save(self, event_id: str) -> None:
         if self._folder is not None and event_id in self.jpeg:
             write_file(self._folder / f"{event_id}.jpg", self.jpeg[event_id])
+        self._unsaved.discard(event_id)
 
 
 def crop_around(picture: Image, xyxy: tuple[float, float, float, float] | None, widest: int = 480) -> Image:

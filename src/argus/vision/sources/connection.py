@@ -42,11 +42,16 @@ class Connection:
         self._since_s = self._clock()
         self.phase = phase
 
-    def is_stuck(self, timeout_s: float) -> bool:
-        """Return whether a call lasts beyond anything that a server's silence of `timeout_s` explains."""
+    def is_stuck(self, timeout_s: float, *, between_s: float = 0.0) -> bool:
+        """Return whether a call lasts beyond anything that a server's silence of `timeout_s` explains.
+
+        Args:
+            timeout_s: How long a server may be silent.
+            between_s: What lies between two frames that are wanted.
+        """
         limits: dict[Phase, float] = {
             "open": 5 * timeout_s + _CLOSING_S,
-            "read": 2 * timeout_s + _CLOSING_S,
+            "read": 2 * timeout_s + between_s + _CLOSING_S,
             "close": _CLOSING_S,
         }
         limit_s = limits.get(self.phase)

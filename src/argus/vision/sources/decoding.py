@@ -87,7 +87,10 @@ class Decoder:
         self._clock = clock
         self._wall = wall
         self._source_fps = video.fps
-        self._role_of = _role_of(video)
+        self._stamped_as_sent = _stamped_as_sent(video)
+        self._held_back: int | None = None
+        # Which picture is shown when is not known there before it comes out, so none is left out.
+        self._role_of = None if self._stamped_as_sent else _role_of(video)
         self._plan: PacketPlan[VideoPacket] = PacketPlan(
             fps, lead_s(fps, video.fps), reorders=bool(self._codec.has_b_frames)
         )
@@ -190,7 +193,8 @@ class Decoder:
             errors = "a picture was decoded with errors and left out"
             note_problem(self._counters, errors if frame.is_corrupt else _ON_A_DAMAGED_KEY)
             return None
-        stamp_s = None if frame.pts is None else frame.pts * self._unit_s
+        stamp = self._stamp_of(frame)
+        stamp_s = None if stamp is None else stamp * self._unit_s
         passed, self._lost = self._lost, 0
         if self._left_out:
             before = bisect_right(self._left_out, frame.pts) if frame.pts is not None else len(self._left_out)
@@ -199,11 +203,27 @@ class Decoder:
         picture: Picture = DevicePicture(frame) if frame.format.name == "cuda" else PlanarPicture(frame)
         received_s = None if arrival is None else arrival.received_s
         time_s = self._clock.time_s(stamp_s, received_s)
-        if self._tap is not None and frame.pts is not None:
-            self._tap.timed(frame.pts, time_s)
+        if self._tap is not None and stamp is not None:
+            self._tap.timed(stamp, time_s)
         if arrival is None:
             return Shot(picture, time_s, self._wall(time_s), passed=passed)
         return Shot(picture, time_s, arrival.captured_at, received_s=received_s, passed=passed)
+
+    def _stamp_of(self, frame: av.VideoFrame) -> int | None:
+        """Return at which stamp a picture is shown; None where nothing says it."""
+        if not self._stamped_as_sent:
+            return frame.pts
+        if frame.pts is None or frame.dts is None:  # as of those that the codec holds at the end
+            return None
+        # `dts` is of the packet with which the picture came out, as evenly as pictures are shown.
+        if self._held_back is None:
+            self._held_back = frame.dts - frame.pts
+        return frame.dts - self._held_back
+
+
+def _stamped_as_sent(video: VideoInput) -> bool:
+    """Return whether packets are stamped in the order of sending, and pictures shown in another."""
+    return video.container.format.name == "avi" and bool(video.stream.codec_context.has_b_frames)
 
 
 def _role_of(video: VideoInput) -> RoleOf | None:

@@ -110,7 +110,9 @@ def _begun(
     duration_s = session.duration_s()
     # Every RTSP pipeline calls itself live; a recording on a server is one that has a length.
     live = duration_s is None or (says_live and assembly is None)
-    if live:
+    # Of a stream that comes as files many pictures come at once, and the newest is not all there is.
+    timely = live and not session.in_bursts()
+    if timely:
         session.keep_fresh()
     decoder = session.decoder()
     if options.decoder in {"cuda", "vaapi", "hardware"} and not (decoder and decoder.hardware):
@@ -124,6 +126,7 @@ def _begun(
         shown,
         options.timeout_s,
         live=live,
+        timely=timely,
         fps=fps,
         copying=bool(decoder and decoder.hardware),
     )
@@ -193,6 +196,7 @@ class _GStreamerReader:
         timeout_s: float,
         *,
         live: bool,
+        timely: bool,
         fps: float | None,
         copying: bool,
     ) -> None:
@@ -204,7 +208,7 @@ class _GStreamerReader:
         self._live = live
         self._copying = copying
         interval_s = 1.0 / (fps or _USUAL_FPS)
-        self._live_clock = LiveClock(interval_s) if live else None
+        self._live_clock = LiveClock(interval_s) if timely else None
         self._clock = self._live_clock or FrameClock(interval_s)
         opened_at = datetime.now(UTC)
         self._wall: Callable[[float], datetime] = (

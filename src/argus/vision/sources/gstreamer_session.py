@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -85,19 +86,31 @@ class Session:
 
     def decoder(self) -> DecoderInUse | None:
         """Return what decodes the video, None where nothing does."""
-        elements = self.pipeline.iterate_recurse()
-        while True:
-            result, element = elements.next()
-            if result != self._gst.IteratorResult.OK:
-                return None
-            factory = element.get_factory()
-            kind = factory.get_metadata("klass") if factory is not None else ""
+        for element, kind in self._elements():
             pad = element.get_static_pad("sink")
             caps = pad.get_current_caps() if pad is not None else None
             if caps is not None and "Decoder" in kind and "Bin" not in kind:
                 codec = codec_of(caps.get_structure(0).get_name())
                 if codec is not None:
-                    return DecoderInUse(factory.get_name(), codec)
+                    return DecoderInUse(element.get_factory().get_name(), codec)
+        return None
+
+    def in_bursts(self) -> bool:
+        """Return whether the stream comes as files of some seconds each, as HLS and DASH do."""
+        return any("Adaptive" in kind for _, kind in self._elements())
+
+    def _elements(self) -> Iterator[tuple[Any, str]]:
+        """Yield each element and what it says that it is, such as `Codec/Demuxer/Adaptive`."""
+        elements = self.pipeline.iterate_recurse()
+        while True:
+            result, element = elements.next()
+            if result == self._gst.IteratorResult.RESYNC:  # one came or went: from the first again
+                elements.resync()
+                continue
+            if result != self._gst.IteratorResult.OK:
+                return
+            factory = element.get_factory()
+            yield element, factory.get_metadata("klass") if factory is not None else ""
 
     def stop(self) -> None:
         """Shut it down and wait a moment for that; a driver that hangs keeps a thread, not the caller."""

@@ -13,6 +13,7 @@ import httpx
 from argus.core.errors import SourceUnreachable, SourceUnreadable, SpecError
 from argus.core.urls import mask_url
 from argus.vision.sources.deadlines import within
+from argus.vision.sources.multipart import LARGEST
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.reading import ReadSource
 from argus.vision.sources.refusals import refusal
@@ -199,9 +200,23 @@ class Answer:
         """Yield the body as it comes."""
         return self._response.iter_bytes()
 
-    def read(self) -> bytes:
-        """Return the whole body."""
-        return self._response.read()
+    def read(self, most_s: float) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            httpx.ReadTimeout: it is not there in time, though the server was never silent for long.
+            SourceUnreadable: it is larger than any picture.
+        """
+        until, data = monotonic() + most_s, bytearray()
+        for chunk in self.chunks():
+            data += chunk
+            if len(data) > LARGEST:
+                self.close()
+                raise SourceUnreadable(f"a picture exceeds {LARGEST >> 20} MiB: it has no end")
+            if monotonic() > until:
+                self.close()
+                raise httpx.ReadTimeout("the body takes too long")
+        return bytes(data)
 
     def interrupt(self) -> None:
         """Shut the connection down under whoever reads from it."""

@@ -10,7 +10,8 @@ from typing import Final
 
 from argus.core.errors import SourceUnreadable
 
-_LARGEST: Final = 64 * 1024 * 1024
+LARGEST: Final = 64 * 1024 * 1024
+"""Bytes that no picture of a camera has."""
 """Bytes that a part may have; more means that the boundary was missed."""
 
 _HEADERS_END: Final = re.compile(rb"\r?\n\r?\n")
@@ -50,9 +51,9 @@ class MultipartParser:
         while not self._ended and (part := self._take()) is not None:
             if part:
                 parts.append(part)
-        if len(self._bytes) > _LARGEST:
+        if len(self._bytes) > LARGEST:
             raise SourceUnreadable(
-                f"a part of the MJPEG stream exceeds {_LARGEST >> 20} MiB: "
+                f"a part of the MJPEG stream exceeds {LARGEST >> 20} MiB: "
                 "the server does not send the boundary that it announced"
             )
         return parts

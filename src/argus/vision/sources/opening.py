@@ -81,7 +81,7 @@ def open_with(source: str | Path | int, options: SourceOptions) -> Source:
     if isinstance(source, int):
         return _open_device(f"/dev/video{source}", options)
     text = str(source)
-    scheme = None if isinstance(source, Path) or _is_path(text) else scheme_of(text)
+    scheme = None if isinstance(source, Path) or is_path(text) else scheme_of(text)
     if scheme is None:
         return open_path(Path(text), options)
     try:
@@ -117,7 +117,8 @@ def open_file_url(url: str, options: SourceOptions) -> Source:
     return open_path(Path(unquote(url.removeprefix("file:").removeprefix("//"))), options)
 
 
-def _is_path(text: str) -> bool:
+def is_path(text: str) -> bool:
+    """Return whether something lies at a path; an address of any length may be asked about."""
     try:
         return Path(text).exists()
     except OSError:  # longer than any path may be, as a pipeline's text can

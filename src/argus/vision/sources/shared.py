@@ -7,10 +7,10 @@ is wrong with pictures that do come is `argus.vision.health`; who shares what is
 
 from __future__ import annotations
 
-import contextlib
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,13 +23,17 @@ from argus.core.urls import mask_url, mask_urls
 from argus.vision.clips.ring import PacketRing
 from argus.vision.sources.connection import Connection
 from argus.vision.sources.knocking import Knocking
-from argus.vision.sources.protocol import SourceInfo
+from argus.vision.sources.protocol import Source, SourceInfo
 from argus.vision.sources.reconnecting import Retries
 from argus.vision.sources.sharing import Open, Standing, StreamCounts, StreamReader, StreamSpec
 from argus.vision.sources.timeline import TimeLine
 
 _LEFT: Final = 2
 """Threads of one stream that may be left to themselves at once; with more it waits for one to end."""
+_REMEMBERED: Final = 4
+"""Ways of breaking off that were said since the stream was last open, and are not said again."""
+_GOODBYE_S: Final = 1.0
+"""How long whoever closes a stream waits until its source is: who opens a device anew finds it free then."""
 
 
 class SharedStream:
@@ -55,7 +59,7 @@ class SharedStream:
         self._connection: Connection | None = None
         self._threads: list[threading.Thread] = []
         self._knocking = Knocking(spec.url)
-        self._said = ""
+        self._said: deque[str] = deque(maxlen=_REMEMBERED)
         self._line = TimeLine()
         self._log = structlog.get_logger().bind(source=mask_url(spec.url))
 
@@ -104,21 +108,36 @@ class SharedStream:
         return left
 
     def close(self) -> None:
-        """End; returns at once, also where a call is stuck, and `wait` waits. Idempotent."""
+        """End; returns soon, also where a call is stuck or closing is, and `wait` waits. Idempotent."""
         with self._lock:
             self._stopping = True
-            connection = self._connection
+            source = None if self._connection is None else self._connection.source
+            closing = None
+            if source is not None:
+                closing = threading.Thread(
+                    target=self._shut, args=(source,), name="argus-closing-camera", daemon=True
+                )
+                closing.start()
+                self._threads.append(closing)
         self._wake.set()
-        if connection is not None and connection.source is not None:
-            connection.source.close()
+        if closing is not None:
+            closing.join(_GOODBYE_S)
+
+    def _shut(self, source: Source) -> None:
+        try:
+            source.close()
+        except Exception as error:  # noqa: BLE001 - nobody reads it any more
+            self._log.warning("source.not_closed", error=repr(error))
 
     def retune(self) -> None:
         """Ask the source for as many frames as its most demanding reader wants."""
-        wanted = [reader.fps for reader in self.readers]
-        fps = None if None in wanted else max((f for f in wanted if f is not None), default=None)
         connection = self._connection
         if connection is not None and connection.source is not None:
-            connection.source.set_fps(fps)
+            connection.source.set_fps(self._wanted_fps())
+
+    def _wanted_fps(self) -> float | None:
+        wanted = [reader.fps for reader in self.readers]
+        return None if None in wanted else max((f for f in wanted if f is not None), default=None)
 
     def try_now(self) -> None:
         """End a wait for the next attempt, and try again where none is left."""
@@ -142,7 +161,9 @@ class SharedStream:
             return
         if self._recording and not self.spec.paced:
             return  # it may well work for long between two frames that are wanted; and it would begin anew
-        if not connection.is_stuck(self.spec.options.timeout_s):
+        fps = self._wanted_fps()
+        # Of a frame that is not wanted nothing is heard, though it came.
+        if not connection.is_stuck(self.spec.options.timeout_s, between_s=1.0 / fps if fps else 0.0):
             return
         self._threads = [t for t in self._threads if t.is_alive()]
         if len(self._threads) > _LEFT:
@@ -200,9 +221,12 @@ class SharedStream:
         delay_s = self._retries.failed(error, random.random())  # noqa: S311 - spreads reconnections, no secret
         for reader in self.readers:
             reader.disconnected(error, delay_s)
-        # A camera that is gone for a week is tried twice a second: said is what is new.
-        say = self._log.debug if str(error) == self._said else self._log.info
-        self._said = str(error)
+        # A camera that is gone for a week is tried twice a second: said is what is new. A knock and an
+        # opening, which take turns, have different words for it.
+        known = str(error) in self._said
+        if not known:
+            self._said.append(str(error))
+        say = self._log.debug if known else self._log.info
         say("source.disconnected", error=str(error), retry_in_s=delay_s and round(delay_s, 2))
         if delay_s is None:
             return self._end(connection, error)
@@ -252,7 +276,7 @@ class SharedStream:
             self.info, readers = source.info, self.readers
         for reader in readers:
             reader.online(source.info)
-        self._said = ""
+        self._said.clear()
         connection.enter("read")
         connection.begin_pace()
         corrupt = 0
@@ -303,6 +327,5 @@ class SharedStream:
             connection.enter("close")
             self.info = self.info if self._recording else None
         if source is not None:
-            with contextlib.suppress(SourceError):
-                source.close()
+            self._shut(source)
         connection.enter("wait")

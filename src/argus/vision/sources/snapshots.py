@@ -15,7 +15,7 @@ from argus.vision.sources.jpeg import PictureDecoder
 from argus.vision.sources.options import SourceOptions
 from argus.vision.sources.protocol import SourceCounters, SourceInfo
 from argus.vision.sources.reading import ReadSource, Shot, note_problem
-from argus.vision.sources.timing import FrameClock
+from argus.vision.sources.timing import PATIENCE, FrameClock
 
 
 def open_snapshots(url: str, options: SourceOptions) -> ReadSource:
@@ -67,6 +67,7 @@ class _SnapshotReader:
         self._client = client
         self._counters = counters
         self._tap = options.tap
+        self._timeout_s = options.timeout_s
         self._usual_s = options.interval_s
         self.interval_s = 1.0 / options.fps if options.fps else self._usual_s
         self._decoder = PictureDecoder()
@@ -89,7 +90,7 @@ class _SnapshotReader:
     def shots(self, answer: Answer) -> list[Shot]:
         """Return the picture of an answer; nothing, and a count, if it is damaged."""
         with self._client.errors():
-            data = answer.read()
+            data = answer.read(PATIENCE * self._timeout_s)
         received_s, captured_at = monotonic(), datetime.now(UTC)
         try:
             picture = self._decoder.decode(data)

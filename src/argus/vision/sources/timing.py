@@ -15,6 +15,10 @@ _AGREEMENT_S: Final = 1.0
 _LATE_FOR_S: Final = 5.0
 """How long frames may come late before that is put down to the camera's clock."""
 
+_BURST_S: Final = 30.0
+"""How far the stamps of a live stream that comes as files may run ahead of their arrival between two frames:
+a file or two may be missing, and those after it come all at once."""
+
 _WOBBLE: Final = 0.2
 """Part of the shorter of two intervals, wanted or given, by which a frame may come before its slot."""
 
@@ -43,7 +47,11 @@ class Clock(Protocol):
 
 
 class FrameClock:
-    """Turns timestamps of a container into seconds from the first frame that never decrease."""
+    """Turns timestamps of a container into seconds from the first frame that never decrease.
+
+    A recording may have a gap of hours. Where arrivals are given, they keep the stamps from jumping ahead:
+    a live stream that comes as files of some seconds begins with other stamps when its sender starts again.
+    """
 
     def __init__(self, interval_s: float) -> None:
         """Start at 0.
@@ -54,16 +62,23 @@ class FrameClock:
         self._interval_s = interval_s
         self._offset_s: float | None = None
         self._last_s = -interval_s
+        self._arrived_s: float | None = None
 
     def time_s(self, stamp_s: float | None, arrived_s: float | None = None) -> float:
         """Return the time of the next frame, given its timestamp in seconds, or None where it has none."""
         guess = self._last_s + self._interval_s
+        most_s = math.inf
+        if arrived_s is not None:
+            before_s, self._arrived_s = self._arrived_s, arrived_s
+            if before_s is not None:
+                most_s = self._last_s + max(0.0, arrived_s - before_s) + _BURST_S
         if stamp_s is None or not math.isfinite(stamp_s):
             self._last_s = max(0.0, guess)
             return self._last_s
-        if self._offset_s is None or stamp_s - self._offset_s < self._last_s - _RESTART_S:
-            self._offset_s = stamp_s - max(0.0, guess)
-        self._last_s = max(0.0, self._last_s, stamp_s - self._offset_s)
+        offset_s = self._offset_s
+        if offset_s is None or not self._last_s - _RESTART_S <= stamp_s - offset_s <= most_s:
+            offset_s = self._offset_s = stamp_s - max(0.0, guess)
+        self._last_s = max(0.0, self._last_s, stamp_s - offset_s)
         return self._last_s
 
     def expected_s(self, stamp_s: float) -> float | None:

@@ -18,6 +18,7 @@ WARM_UP = 10
 def main(model: str, video: str, frames: int) -> None:
     """Predict `frames` frames after a warm-up and print what that took."""
     os.environ["YOLO_OFFLINE"] = "1"
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         importlib.metadata.version("torchvision")
     except importlib.metadata.PackageNotFoundError:

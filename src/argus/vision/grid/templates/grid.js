@@ -14,7 +14,11 @@
   const picture = document.getElementById("picture");
   const trouble = document.getElementById("trouble");
   const rows = new Map();
+  const waiting = document.getElementById("waiting");
+  const WAITING = waiting.textContent;
   let misses = 0;
+  let stream = "";
+  let unsent = 0;
 
   function element(name, look, text) {
     const made = document.createElement(name);
@@ -107,16 +111,21 @@
   }
 
   function watch() {
-    // A name of its own each time: a browser would take a broken stream for loaded.
-    picture.src = "/grid.mjpg?" + Date.now();
+    // A name of its own each time: a browser would take a broken stream for loaded, and Argus is asked for it.
+    stream = Date.now().toString(36) + Math.random().toString(36).slice(2);
+    unsent = 0;
+    picture.src = "/grid.mjpg?" + stream;
   }
 
   async function refresh() {
     try {
-      const answer = await fetch("/status.json", { cache: "no-store", signal: AbortSignal.timeout(4000) });
+      const answer = await fetch("/status.json?" + stream, { cache: "no-store", signal: AbortSignal.timeout(4000) });
       if (!answer.ok) throw new Error((await answer.text()).trim());
       show(await answer.json());
-      if (misses > 1 && !document.hidden) watch();
+      const sent = answer.headers.get("Argus-Stream");
+      waiting.textContent = sent === "full" ? "As many are watching as may: close one of their pages." : WAITING;
+      unsent = sent === "open" || document.hidden ? 0 : unsent + 1;
+      if ((misses > 1 || unsent > 1) && !document.hidden) watch();
       misses = 0;
       trouble.hidden = true;
       picture.parentElement.classList.remove("old");
@@ -133,10 +142,12 @@
 
   picture.addEventListener("load", () => {
     picture.hidden = false;
-    document.getElementById("waiting").hidden = true;
+    waiting.hidden = true;
   });
   picture.addEventListener("error", () => {
-    if (!document.hidden) setTimeout(watch, 2000);
+    if (document.hidden) return;
+    picture.hidden = true;
+    waiting.hidden = false;
   });
   // Nobody paints for a page that nobody sees.
   document.addEventListener("visibilitychange", () => {

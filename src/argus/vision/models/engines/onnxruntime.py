@@ -7,6 +7,7 @@ would take the cores from decoding and tracking. Measurements: `docs/decisions/0
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -46,6 +47,8 @@ _STATIC = (b"QuantizeLinear", b"QLinearConv", b"QLinearMatMul")
 
 def import_onnxruntime() -> Any:
     """Return the onnxruntime package, its telemetry off and its log at errors."""
+    # Read when it is imported: without, that alone leaves a session's file and a database, and calls home.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()
