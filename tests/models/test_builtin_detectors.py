@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from structlog.testing import capture_logs
 
 from argus.core.errors import ModelUnavailable, UnknownName, WrongTask
 from argus.vision.models import load_detector, load_model
@@ -75,3 +76,15 @@ def test_builtins_keep_the_rules_of_all_models(name: str) -> None:
         load_detector(name, classes=["dragon"])
     with pytest.raises(WrongTask, match=f"{name} is a detector"):
         load_model(name, task="classify")
+
+
+@pytest.mark.parametrize("name", ["motion", "people"])
+def test_settings_of_networks_are_told_to_mean_nothing_to_what_is_none(name: str) -> None:
+    with capture_logs() as told:
+        load_detector(f"builtin:{name}", device="cuda", precision="bf16", layout="yolov8").close()
+    assert [(line["event"], line["settings"]) for line in told] == [
+        ("model.settings_unused", ["device", "precision", "layout"])
+    ]
+    with capture_logs() as told:
+        load_detector(f"builtin:{name}", device="cpu", confidence=0.4, input_size=320).close()
+    assert not told

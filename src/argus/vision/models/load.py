@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
+import structlog
+
 from argus.core.errors import (
     ModelUnreadable,
     SpecError,
@@ -31,6 +33,8 @@ AnyModel = Detector | Classifier | Embedder
 BUILTIN = ("motion", "people", "plaza")
 """What may stand behind `builtin:`."""
 _PICKLED = frozenset({".pt", ".pth", ".pkl", ".ckpt"})
+_OF_NETWORKS = ("engine", "device", "precision", "layout", "labels", "batch", "threads", "streams")
+"""Settings that mean nothing to what is computed without a network."""
 _WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -164,6 +168,7 @@ def _builtin(spec: ModelSpec) -> AnyModel:
         return _network(_WEIGHTS / "plaza.onnx", spec, spec.path)
     if spec.task not in {"auto", "detect"}:
         raise WrongTask(f"{spec.path} is a detector, and the spec says `task: {spec.task}`")
+    _tell_unused(spec)
     if name == "people":
         from argus.vision.models.people import PeopleDetector
 
@@ -171,6 +176,21 @@ def _builtin(spec: ModelSpec) -> AnyModel:
     from argus.vision.models.motion import MotionDetector
 
     return MotionDetector(spec)
+
+
+def _tell_unused(spec: ModelSpec) -> None:
+    """Warn of settings that were made in vain; what says the default anyway is met."""
+    fields = ModelSpec.model_fields
+    unused = [name for name in _OF_NETWORKS if getattr(spec, name) != fields[name].default]
+    if spec.device == "cpu":
+        unused.remove("device")
+    if unused:
+        structlog.get_logger().warning(
+            "model.settings_unused",
+            model=spec.path,
+            settings=unused,
+            reason="it is no network; it runs on the CPU",
+        )
 
 
 def _pickled(file: Path, spec: ModelSpec) -> AnyModel:
