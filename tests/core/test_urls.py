@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import string
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argus.core.urls import mask_url, mask_urls, scheme_of
+from argus.core.urls import mask_url, mask_urls, quote_user, scheme_of
 
 HOSTS = st.sampled_from(["10.0.0.5", "cam.example.org:554", "[::1]:8554"])
 # Upper case and digits only: nothing else in the addresses below can look like it.
@@ -103,3 +104,53 @@ def test_addresses_within_a_message_are_masked() -> None:
 )
 def test_the_scheme_is_what_stands_before_the_first_colon(source: str, scheme: str | None) -> None:
     assert scheme_of(source) == scheme
+
+
+@pytest.mark.parametrize(
+    ("url", "quoted"),
+    [
+        ("rtsp://admin:p#ss@10.0.0.5/1", "rtsp://admin:p%23ss@10.0.0.5/1"),
+        ("rtsp://admin:p/s?s@cam:554/1?x=a@b", "rtsp://admin:p%2Fs%3Fs@cam:554/1?x=a@b"),
+        ("rtsp://admin:a@b@[::1]:8554", "rtsp://admin:a%40b@[::1]:8554"),
+        (
+            "rtsp://admin:p@s:s/w#?d é@10.0.0.5:554/1",
+            "rtsp://admin:p%40s%3As%2Fw%23%3Fd%20%C3%A9@10.0.0.5:554/1",
+        ),
+        ("http://me:100%@cam/x", "http://me:100%25@cam/x"),
+        ("snapshot+http://me@home:x@cam/a.jpg", "snapshot+http://me%40home:x@cam/a.jpg"),
+    ],
+)
+def test_a_password_may_stand_in_an_address_as_it_is(url: str, quoted: str) -> None:
+    assert quote_user(url) == quoted
+    assert quote_user(quoted) == quoted
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://10.0.0.5:554/stream@2?channel=1",
+        "http://cam/path@2/x.m3u8",
+        "http://cam:8080?mail=a@b.org",
+        "http://[fe80::1]/a@b",
+        "rtsp://admin:p%40ss@cam/1",
+        "rtsp://admin:it's(so)!$&*@cam/1",
+        "synthetic:plaza?name=a@b",
+        "a/file@home.mp4",
+    ],
+)
+def test_an_address_that_keeps_the_rules_stays_as_it_is(url: str) -> None:
+    assert quote_user(url) == url
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="%\r\n\t"), min_size=1, max_size=8), HOSTS)
+def test_what_was_written_is_what_the_server_hears(password: str, host: str) -> None:
+    url = f"rtsp://admin:x{password}x@{host}/stream"
+    if "@" in password and _a_host_may_follow(password):  # then nobody can tell
+        return
+    parts = urlsplit(quote_user(url))
+    assert (parts.username, unquote(parts.password or "")) == ("admin", f"x{password}x")
+    assert quote_user(url).endswith(f"@{host}/stream")
+
+
+def _a_host_may_follow(password: str) -> bool:
+    return any(c in password for c in "/?#")

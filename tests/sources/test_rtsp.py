@@ -13,8 +13,10 @@ from typing import Literal
 import pytest
 
 from argus.core.errors import SourceNotFound, SourceRefused, SourceUnreachable
+from argus.core.resources.camera import Decoder
 from argus.testing.rtsp import RtspServer, rtsp_server_problem
 from argus.vision.sources import open_source
+from argus.vision.sources.gstreamer_binding import gstreamer_problem
 from tests.conftest import need
 from tests.sources.settling import comes_true, descriptors_and_threads
 from tests.sources.videos import make_video
@@ -84,6 +86,18 @@ def test_credentials_open_the_door_and_are_not_shown(server: RtspServer, digest:
             ) as caught:
                 open_source(address)
             assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize("decoder", ["auto", "gstreamer"])
+@pytest.mark.parametrize("password", ["p@s:s/w#?d", "100%", '[é] "x\\'])
+def test_a_password_may_stand_in_the_address_as_it_is(
+    server: RtspServer, password: str, decoder: Decoder
+) -> None:
+    if decoder == "gstreamer":
+        need(gstreamer_problem() is None, gstreamer_problem() or "")
+    with RtspServer(user="me", password=password, digest=True) as guarded:
+        with open_source(guarded.url(user="me", password=password), decoder=decoder) as source:
+            assert next(iter(source)).source == guarded.url(user="me", password="***")
 
 
 def test_a_host_that_does_not_answer_is_unreachable_and_the_password_is_not_shown() -> None:

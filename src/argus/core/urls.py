@@ -7,12 +7,14 @@ Only text is looked at: nothing is opened here, and whether an address can be re
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 MASK = "***"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: C: is a drive
 _PORT = re.compile(r"\d{1,5}|[0-9a-fA-F]{0,4}\]")  # or the end of an IPv6 address
+_HOST = re.compile(r"(\[[^\s/?#@\[\]]+\]|[^\s/?#@:\[\]]+)(:\d{1,5})?(?=[/?#]|$)")  # with its port
+_UNQUOTED = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=%-]")
 _URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 _SECRET_KEY = re.compile(r"pass|pwd|token|secret|auth|key|sig|cred|session|jwt|^pw$|^sid$", re.IGNORECASE)
 # In the path `=` ends nothing by itself: cameras exist whose address is
@@ -47,9 +49,38 @@ def mask_url(url: str) -> str:
     return f"{scheme}://{user}{masked_path}{parameters}"
 
 
+def quote_user(url: str) -> str:
+    """Return an address whose user and password mean the same to everybody who reads it.
+
+    Characters that have a meaning in addresses are percent-encoded in them, as people paste passwords, and
+    `${NAME}` puts them, as they are. What is percent-encoded already stays so, and what holds no user too.
+    """
+    scheme, separator, rest = url.partition("://")
+    at = _end_of_user(rest) if separator else -1
+    if at < 0:
+        return url
+    name, colon, password = (
+        _UNQUOTED.sub(lambda m: quote(m[0], safe=""), t) for t in rest[:at].partition(":")
+    )
+    return f"{scheme}://{name}{':' if colon else ''}{password}{rest[at:]}"
+
+
 def mask_urls(text: str) -> str:
     """Return `text` with every address in it masked, for messages of other libraries."""
     return _URL_IN_TEXT.sub(lambda match: mask_url(match[0]), text)
+
+
+def _end_of_user(rest: str) -> int:
+    """Return where the `@` behind user and password stands, -1 where there is none."""
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    at = authority.rfind("@")
+    if at >= 0 and _HOST.match(rest, at + 1):
+        return at
+    if at < 0 and (":" not in authority or _PORT.fullmatch(authority.rpartition(":")[2])):
+        return -1
+    # Such as admin:p/ss@host: the first @ behind which a host can stand.
+    ends = (found.start() for found in re.finditer("@", rest))
+    return next((end for end in ends if _HOST.match(rest, end + 1)), -1)
 
 
 def _split_user(rest: str) -> tuple[str, str]:

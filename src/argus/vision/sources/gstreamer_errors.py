@@ -62,7 +62,7 @@ def of_opening(failure: Failure, shown: str) -> SourceError:
         if failure.code == _NOT_AUTHORIZED:
             return SourceRefused(
                 f"{shown} refuses the credentials: give them as user:password@ before the host, "
-                "with special characters percent-encoded"
+                "with %25 for a percent sign"
             )
         return SourceUnreachable(f"{shown} does not answer ({failure.fact}): {_REMEDY}")
     if failure.domain == _CORE and failure.code == _MISSING_PLUGIN:

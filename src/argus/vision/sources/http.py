@@ -89,7 +89,7 @@ class WebClient:
             self._url = httpx.URL(bare)
         except (ValueError, httpx.InvalidURL) as error:
             raise SpecError(
-                f"{self._shown} is no address: percent-encode special characters in its user and password"
+                f"{self._shown} is no address: write it as http://user:password@host:port/path"
             ) from error
         self._user = unquote(parts.username) if parts.username is not None else None
         self._password = unquote(parts.password or "")

@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from argus.core.errors import SourceUnreachable
-from argus.core.urls import mask_url, scheme_of
+from argus.core.urls import mask_url, quote_user, scheme_of
 
 _PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _OPTIONS: Final = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: argus\r\n\r\n"
@@ -63,7 +63,7 @@ def knock(url: str, timeout_s: float) -> bool:
         return _is_there(url, scheme)
     until = time.monotonic() + timeout_s
     try:
-        parts = urlsplit(url.removeprefix("snapshot+"))
+        parts = urlsplit(quote_user(url).removeprefix("snapshot+"))
         host, port = parts.hostname, parts.port or _PORTS[scheme]
     except ValueError:
         return False

@@ -12,10 +12,12 @@ from urllib.parse import unquote
 from argus.core.errors import UnknownName
 from argus.core.plugins import load_plugin, plugin_names
 from argus.core.resources.camera import Decoder
-from argus.core.urls import scheme_of
+from argus.core.urls import quote_user, scheme_of
 from argus.vision.sources.options import Opener, SourceOptions
 from argus.vision.sources.protocol import Source
 
+_OWN_TEXT: Final = frozenset({"gst", "file", "synthetic", "lab"})
+"""Schemes whose addresses name no server and nobody's password."""
 _BUILTIN: Final = {
     "rtsp": "argus.vision.sources.streams:open_rtsp",
     "rtsps": "argus.vision.sources.streams:open_rtsp",
@@ -88,7 +90,7 @@ def open_with(source: str | Path | int, options: SourceOptions) -> Source:
         opener = cast("Opener", load_plugin("source", scheme, _BUILTIN))
     except UnknownName:
         raise UnknownName("kind of source", scheme, known_schemes()) from None
-    return opener(text, options)
+    return opener(text if scheme in _OWN_TEXT else quote_user(text), options)
 
 
 def known_schemes() -> list[str]:

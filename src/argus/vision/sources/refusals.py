@@ -16,7 +16,7 @@ def refusal(shown: str, code: int, reason: str) -> SourceError:
     if code == 401:
         return SourceRefused(
             f"{shown} refuses the credentials (401): give them as user:password@ before the host, "
-            "with special characters percent-encoded"
+            "with %25 for a percent sign"
         )
     if code == 403:
         return SourceRefused(f"{shown} is forbidden (403): use another user, or allow this one to see it")
