@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import av
 import numpy as np
+import pytest
 
 from argus.testing.rtsp import RtspServer, rtsp_server_problem
 from argus.testing.web_camera import WebCamera
@@ -124,6 +125,18 @@ def test_wrong_credentials_are_said_and_not_shown(argus: Argus) -> None:
     assert done.code == 1
     assert "guessed" not in done.err
     assert "credentials" in done.err or "password" in done.err
+
+
+@pytest.mark.parametrize("more", [(), ("--latest",)], ids=["alone", "as one of many"])
+def test_a_camera_that_sends_over_udp_alone_can_be_watched(argus: Argus, more: tuple[str, ...]) -> None:
+    need(rtsp_server_problem() is None, rtsp_server_problem() or "")
+    with RtspServer(over="udp") as camera:
+        run = ("run", camera.url(), "-m", "builtin:motion", "--limit", 5, *more)
+        refused = argus(*run, "--retries", 0)
+        assert refused.code == 1
+        assert "set `transport` of the camera to the other one" in refused.err
+        done = argus(*run, "--transport", "udp")
+        assert done.code == 0, done.err
 
 
 def test_a_web_camera_is_watched_until_the_limit(argus: Argus) -> None:

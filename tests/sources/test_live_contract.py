@@ -13,7 +13,7 @@ from typing import Literal, Protocol, cast
 
 import pytest
 
-from argus.core.errors import SourceNotFound, SourceRefused, SourceUnreachable
+from argus.core.errors import SourceNotFound, SourceRefused, SourceUnreachable, SourceUnreadable
 from argus.testing.rtsp import RtspServer, rtsp_server_problem
 from argus.vision.sources.gstreamer import open_gstreamer
 from argus.vision.sources.gstreamer_binding import gstreamer_problem
@@ -146,6 +146,19 @@ def test_credentials_open_the_door_and_are_not_shown(
             ) as caught:
                 open_live(address)
             assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("over", "asked"), [("udp", "tcp"), ("tcp", "udp")])
+def test_a_camera_that_sends_another_way_alone_is_said_to(
+    open_live: OpenLive, server: RtspServer, over: Literal["tcp", "udp"], asked: Literal["tcp", "udp"]
+) -> None:
+    with RtspServer(over=over) as choosy:
+        with open_live(choosy.url(), transport=over) as source:
+            assert next(iter(source)).width == 64
+        with pytest.raises(
+            SourceUnreadable, match=r"answers, but .* set `transport` of the camera to the other"
+        ):
+            open_live(choosy.url(), transport=asked)
 
 
 def test_a_host_that_refuses_is_unreachable_and_the_password_is_not_shown(open_live: OpenLive) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -107,6 +107,13 @@ def run(
             min=-1, help="Attempts in a row to reach a camera that broke off.", show_default="for ever"
         ),
     ] = -1,
+    transport: Annotated[
+        Literal["tcp", "udp"] | None,
+        typer.Option(
+            help="How RTSP carries the picture: `tcp` loses nothing, `udp` waits for nothing.",
+            show_default="tcp",
+        ),
+    ] = None,
     grid: Annotated[
         str | None,
         typer.Option(
@@ -170,6 +177,7 @@ def run(
         snapshots=snapshots,
         agreement=agreement,
         retries=retries,
+        transport=transport,
     )
     declared = declared_in(pipeline, sources)
     if len(sources) > 1 or latest or grid is not None or declared:

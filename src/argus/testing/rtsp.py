@@ -11,7 +11,7 @@ import subprocess
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from argus.vision.lab.gstreamer import rtsp_problem, system_python
 
@@ -34,6 +34,7 @@ class RtspServer:
         user: str | None = None,
         password: str = "",
         digest: bool = False,
+        over: Literal["tcp", "udp"] | None = None,
     ) -> None:
         """Say what to serve.
 
@@ -43,12 +44,15 @@ class RtspServer:
             user: Who is let in; None lets everybody in.
             password: Of that user.
             digest: Ask by digest instead of basic authentication.
+            over: Send pictures so alone; None: as the client likes.
         """
         self._arguments = ["--file", str(file)] if file is not None else ["--pattern", pattern]
         if user is not None:
             self._arguments += ["--user", user, "--password", password]
         if digest:
             self._arguments.append("--digest")
+        if over is not None:
+            self._arguments += ["--over", over]
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
 

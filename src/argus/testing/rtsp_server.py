@@ -1,6 +1,6 @@
 """An RTSP server as a script: run by `argus.testing.rtsp` under a Python that has GStreamer.
 
-    /usr/bin/python3 rtsp_server.py --pattern 64x48@10 [--user NAME --password WORD [--digest]]
+    /usr/bin/python3 rtsp_server.py --pattern 64x48@10 [--user NAME --password WORD [--digest]] [--over udp]
     /usr/bin/python3 rtsp_server.py --file video.mp4
 
 It serves rtsp://127.0.0.1:PORT/stream, prints `ready PORT` and ends when its standard input does.
@@ -68,6 +68,7 @@ def main() -> None:
     parser.add_argument("--user")
     parser.add_argument("--password", default="")
     parser.add_argument("--digest", action="store_true")
+    parser.add_argument("--over", choices=["tcp", "udp"])
     arguments = parser.parse_args()
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
@@ -75,6 +76,8 @@ def main() -> None:
     server.set_service("0")
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(_launch_line(arguments))
+    if arguments.over:
+        factory.set_protocols(getattr(GstRtsp.RTSPLowerTrans, arguments.over.upper()))
     factory.set_shared(not arguments.file)
     if arguments.user:
         _guard(server, factory, arguments)

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 
@@ -61,6 +61,8 @@ class Job:
     """Folder for the report on the candidate in the shadow of the model."""
     retries: int = -1
     """Attempts in a row to reach a camera that broke off; -1: for ever."""
+    transport: Literal["tcp", "udp"] | None = None
+    """How RTSP carries the picture; None: as the camera's file says, or `tcp`."""
 
     @property
     def paths(self) -> Paths:
@@ -110,7 +112,9 @@ def run_job(
     """
     _refuse_one_file_for_two(job)
     spec, model = resolve(job)
-    with open_source(job.source, fps=lower(job.fps, spec.fps), name=job.name) as source:
+    with open_source(
+        job.source, fps=lower(job.fps, spec.fps), name=job.name, transport=job.transport or "tcp"
+    ) as source:
         spec = _fit_to_source(spec, source, job)
         if on_open is not None:
             on_open(source.info)
@@ -142,9 +146,15 @@ def camera_of(job: Job, url: str, declared: CameraSpec | None = None) -> CameraS
         if job.retries >= 0:
             reconnect = reconnect.model_copy(update={"max_retries": job.retries})
         return declared.model_copy(
-            update={"reconnect": reconnect, "fps": declared.fps if job.fps is None else job.fps}
+            update={
+                "reconnect": reconnect,
+                "fps": declared.fps if job.fps is None else job.fps,
+                "transport": job.transport or declared.transport,
+            }
         )
-    wanted = {"url": url, "fps": job.fps, "reconnect": {"max_retries": job.retries}}
+    wanted: dict[str, Any] = {"url": url, "fps": job.fps, "reconnect": {"max_retries": job.retries}}
+    if job.transport is not None:
+        wanted["transport"] = job.transport
     return CameraSpec.read(wanted, f"camera {mask_url(url)}")
 
 

@@ -5,6 +5,7 @@ Finds the video stream and knows its codec, rate and length. Decoding its packet
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from fractions import Fraction
@@ -26,7 +27,7 @@ from argus.core.errors import (
 )
 from argus.vision.sources.codec_name import codec_name
 from argus.vision.sources.deadlines import within
-from argus.vision.sources.refusals import refusal
+from argus.vision.sources.refusals import refusal, wrong_transport
 
 # FFmpeg's own log is off in PyAV; where somebody turns it on, it goes to Python's logging and not,
 # for want of a handler, to the terminal.
@@ -137,6 +138,8 @@ def translated(error: Exception, shown: str, timeout_s: float | None = None) -> 
     remote = "://" in shown
     if isinstance(error, av.error.ExitError):
         return _silence(shown, timeout_s)
+    if shown.startswith("rtsp") and getattr(error, "errno", None) == errno.EPROTONOSUPPORT:
+        return wrong_transport(shown)
     if remote and isinstance(error, (*_GONE, OSError)):
         return SourceUnreachable(f"{shown} does not answer ({fact_of(error)}): {_REMEDY}")
     if remote and isinstance(error, av.error.InvalidDataError):

@@ -8,7 +8,7 @@ from typing import Final
 
 from argus.core.errors import SourceError, SourceNotFound, SourceRefused, SourceUnreachable, SourceUnreadable
 from argus.core.urls import mask_urls
-from argus.vision.sources.refusals import refusal
+from argus.vision.sources.refusals import refusal, wrong_transport
 
 _RESOURCE: Final = "gst-resource-error-quark"
 _STREAM: Final = "gst-stream-error-quark"
@@ -19,6 +19,7 @@ _NOT_FOUND: Final = 3
 _NOT_AUTHORIZED: Final = 15
 # GstStreamError
 _FAILED: Final = 1
+_CODEC_NOT_FOUND: Final = 6
 # GstCoreError
 _MISSING_PLUGIN: Final = 12
 
@@ -70,6 +71,8 @@ def of_opening(failure: Failure, shown: str) -> SourceError:
             f"{shown} needs a part of GStreamer that is not installed ({failure.fact}): "
             "see which package brings it, for example gstreamer1.0-libav"
         )
+    if failure.domain == _STREAM and failure.code == _CODEC_NOT_FOUND and "GstRTSPSrc" in failure.debug:
+        return wrong_transport(shown)  # so it calls it: there are pictures, and no way to them
     if failure.domain == _STREAM and failure.code != _FAILED:
         return SourceUnreadable(f"{shown} cannot be decoded ({failure.fact}): see if a player opens it")
     if remote:

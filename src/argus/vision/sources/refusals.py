@@ -5,6 +5,14 @@ from __future__ import annotations
 from argus.core.errors import SourceError, SourceNotFound, SourceRefused, SourceUnreachable, SourceUnreadable
 
 
+def wrong_transport(shown: str) -> SourceError:
+    """Return the error for a server that does not send over TCP, or UDP, as it was asked to."""
+    return SourceUnreadable(
+        f"{shown} answers, but does not send its pictures that way: "
+        "set `transport` of the camera to the other one, `udp` or `tcp`"
+    )
+
+
 def refusal(shown: str, code: int, reason: str) -> SourceError:
     """Return the error for a status code of HTTP or RTSP.
 
