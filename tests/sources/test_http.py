@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ import pytest
 from argus.core.errors import SourceNotFound, SourceRefused, SourceUnreachable, SourceUnreadable, SpecError
 from argus.testing.web_camera import WebCamera
 from argus.vision.sources import Source, open_source
+from tests.conftest import need
 from tests.sources.settling import comes_true, descriptors_and_threads
 from tests.sources.videos import make_restart, make_video, sideways_jpeg
 
@@ -200,6 +203,28 @@ def test_credentials_open_the_door_and_are_not_shown(digest: bool, password: str
                 open_source(camera.url("mjpeg", user=user, password=word))
             assert "wrong" not in str(caught.value)
             assert "p%40ss" not in str(caught.value)
+
+
+def test_a_camera_that_signed_its_certificate_itself_is_trusted_when_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need(shutil.which("openssl") is not None, "no openssl to make a certificate with")
+    key, signed = tmp_path / "key.pem", tmp_path / "signed.pem"
+    ask = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=camera -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*ask.split(), "-keyout", str(key), "-out", str(signed)], check=True, capture_output=True)
+    both = tmp_path / "both.pem"
+    both.write_bytes(key.read_bytes() + signed.read_bytes())
+    with WebCamera(PICTURES, certificate=both) as camera:
+        for path in ("mjpeg?end=said", "snapshot.jpg"):
+            with pytest.raises(
+                SourceUnreachable, match=r"not trusted \(self-signed certificate\): let SSL_CERT_FILE"
+            ):
+                open_source(camera.url(path))
+            with open_source(camera.url(path), verify_tls=False) as source:
+                assert next(iter(source)).width == 64
+        monkeypatch.setenv("SSL_CERT_FILE", str(signed))
+        with open_source(camera.url("snapshot.jpg")) as source:
+            assert next(iter(source)).width == 64
 
 
 def test_an_address_that_breaks_the_rules_is_refused_without_showing_the_password() -> None:

@@ -14,6 +14,7 @@ import http.server
 import itertools
 import re
 import secrets
+import ssl
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ class WebCamera:
         user: str | None = None,
         password: str = "",
         digest: bool = False,
+        certificate: Path | None = None,
     ) -> None:
         """Say what to serve.
 
@@ -54,6 +56,7 @@ class WebCamera:
             user: Who is let in; None lets everybody in.
             password: Of that user.
             digest: Ask by digest instead of basic authentication.
+            certificate: A file of its key and certificate; it speaks https then.
         """
         self.pictures = list(pictures)
         self.folder = folder
@@ -70,6 +73,15 @@ class WebCamera:
             owner = camera
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._scheme = "http" if certificate is None else "https"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            # Whoever hangs up in the middle of greeting is no defect of the camera.
+            self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -89,7 +101,7 @@ class WebCamera:
     def url(self, path: str, *, user: str | None = None, password: str = "") -> str:
         """Return the address of a path, with credentials where given."""
         who = f"{user}:{password}@" if user is not None else ""
-        return f"http://{who}127.0.0.1:{self._server.server_port}/{path}"
+        return f"{self._scheme}://{who}127.0.0.1:{self._server.server_port}/{path}"
 
     def next_picture(self) -> bytes:
         """Return the picture whose turn it is."""

@@ -81,6 +81,9 @@ class CameraSpec(Spec):
     `gstreamer` (extra `gstreamer`); `auto` takes hardware where it is there and works."""
     transport: Literal["tcp", "udp"] = "tcp"
     """How RTSP carries the picture: `tcp` loses nothing, `udp` waits for nothing."""
+    verify_tls: bool = True
+    """False takes an `https://` camera at its word that signed its certificate itself. Of `rtsps://` and HLS
+    no certificate is looked at."""
     lost_after: Duration = Field(default=5.0, gt=0)
     """Seconds of silence after which the camera is opened again. Higher rides out bad Wi-Fi; lower reacts
     sooner."""

@@ -139,6 +139,7 @@ class Cameras:
             name=mask_url(spec.url),
             timeout_s=timeout_s or spec.lost_after,
             transport=spec.transport,
+            verify_tls=spec.verify_tls,
             decoder=spec.decoder,
             loop=spec.loop and live,
             # For pictures of a folder it says how fast they follow each other; others are asked for less.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 from collections.abc import Iterator
 from time import monotonic
@@ -19,6 +20,7 @@ from argus.vision.sources.reading import ReadSource
 from argus.vision.sources.refusals import refusal
 from argus.vision.sources.streams import open_stream
 
+_UNTRUSTED = re.compile(r"certificate verify failed: (.+?)\.? \(_ssl")
 _PLAYLISTS = frozenset(
     {"application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl"}
 )
@@ -41,7 +43,7 @@ def open_http(url: str, options: SourceOptions) -> ReadSource:
 
     shown = mask_url(url)
     until = monotonic() + options.timeout_s
-    client = WebClient(url, options.timeout_s)
+    client = WebClient(url, options.timeout_s, verify_tls=options.verify_tls)
     try:
         answer = client.open()
         kind = answer.content_type
@@ -70,12 +72,13 @@ def open_http(url: str, options: SourceOptions) -> ReadSource:
 class WebClient:
     """Asks one address for its content; closing it from another thread ends a read that waits."""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, *, verify_tls: bool = True) -> None:
         """Prepare; nothing is sent yet.
 
         Args:
             url: With credentials, if need be, before the host.
             timeout_s: Silence after which a request or a read gives up.
+            verify_tls: False trusts any certificate.
 
         Raises:
             SpecError: the address breaks the rules.
@@ -94,7 +97,10 @@ class WebClient:
         self._user = unquote(parts.username) if parts.username is not None else None
         self._password = unquote(parts.password or "")
         self._client = httpx.Client(
-            timeout=timeout_s, follow_redirects=True, headers={"User-Agent": "argus", "Accept": "*/*"}
+            verify=verify_tls,
+            timeout=timeout_s,
+            follow_redirects=True,
+            headers={"User-Agent": "argus", "Accept": "*/*"},
         )
 
     def open(self) -> Answer:
@@ -143,6 +149,12 @@ class WebClient:
         except httpx.TimeoutException as error:
             raise self._silence() from error
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            untrusted = _UNTRUSTED.search(str(error))
+            if untrusted is not None:
+                raise SourceUnreachable(
+                    f"{self._shown} has a certificate that is not trusted ({untrusted[1]}): let SSL_CERT_FILE name who "
+                    "signed it, or say `verify_tls: false` of this camera"
+                ) from error
             raise SourceUnreachable(
                 f"{self._shown} does not answer ({_fact(error)}): check its power and network"
             ) from error

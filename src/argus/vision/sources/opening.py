@@ -41,6 +41,7 @@ def open_source(
     loop: bool = False,
     transport: Literal["tcp", "udp"] = "tcp",
     interval_s: float = 1.0,
+    verify_tls: bool = True,
     decoder: Decoder = "auto",
 ) -> Source:
     """Open a source of frames and read as far as its first picture.
@@ -55,6 +56,7 @@ def open_source(
         loop: Likewise.
         transport: Likewise.
         interval_s: Likewise.
+        verify_tls: Likewise.
         decoder: Likewise.
 
     Raises:
@@ -73,6 +75,7 @@ def open_source(
             loop=loop,
             transport=transport,
             interval_s=interval_s,
+            verify_tls=verify_tls,
             decoder=decoder,
         ),
     )

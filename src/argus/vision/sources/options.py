@@ -33,6 +33,8 @@ class SourceOptions:
     `Hub`)."""
     transport: Literal["tcp", "udp"] = "tcp"
     """How RTSP carries its packets."""
+    verify_tls: bool = True
+    """See `CameraSpec.verify_tls`."""
     interval_s: float = 1.0
     """Seconds between two requests for a snapshot."""
     decoder: Decoder = "auto"

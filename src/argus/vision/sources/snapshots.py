@@ -30,7 +30,7 @@ def open_snapshots(url: str, options: SourceOptions) -> ReadSource:
         SourceUnreadable: the answer is no picture.
     """
     url = url.removeprefix("snapshot+")
-    client = WebClient(url, options.timeout_s)
+    client = WebClient(url, options.timeout_s, verify_tls=options.verify_tls)
     try:
         return poll(client, client.open(), mask_url(url), options)
     except BaseException:
