@@ -163,16 +163,16 @@ def plain_loop(work: Work) -> Took:
     """The loop of a tutorial: decode to BGR, letterbox, infer, non-maximum suppression, next frame."""
     import cv2
 
-    infer, size = _plain_engine(work)
+    infer, (rows_in, columns_in) = _plain_engine(work)
     watch = Stopwatch(work.frames)
     for picture in _bgr_frames(work.video):
         height, width = picture.shape[:2]
-        ratio = min(size / height, size / width)
+        ratio = min(rows_in / height, columns_in / width)
         inner = cv2.resize(
             picture, (round(width * ratio), round(height * ratio)), interpolation=cv2.INTER_LINEAR
         )
-        canvas = np.full((size, size, 3), 114, np.uint8)
-        top, left = (size - inner.shape[0]) // 2, (size - inner.shape[1]) // 2
+        canvas = np.full((rows_in, columns_in, 3), 114, np.uint8)
+        top, left = (rows_in - inner.shape[0]) // 2, (columns_in - inner.shape[1]) // 2
         canvas[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
         blob = np.ascontiguousarray(canvas[:, :, ::-1].transpose(2, 0, 1)[None], np.float32) / np.float32(255)
         rows = infer(blob)[0].T
@@ -192,16 +192,15 @@ def plain_loop(work: Work) -> Took:
     return watch.stop()
 
 
-def _plain_engine(work: Work) -> tuple[Callable[[NDArray[np.float32]], NDArray[np.float32]], int]:
+def _plain_engine(work: Work) -> tuple[Callable[[NDArray[np.float32]], NDArray[np.float32]], tuple[int, int]]:
+    """Return what infers one blob, and the rows and columns of it."""
     if work.engine == "onnxruntime":
         from argus.vision.models.engines.onnxruntime import import_onnxruntime
 
         ort = import_onnxruntime()
         session = ort.InferenceSession(work.model, providers=["CPUExecutionProvider"])
         entry = session.get_inputs()[0]
-        return lambda blob: session.run(None, {entry.name: blob})[0], entry.shape[2] if isinstance(
-            entry.shape[2], int
-        ) else 640
+        return lambda blob: session.run(None, {entry.name: blob})[0], _blob_size(entry.shape)
     from argus.vision.models.engines.openvino import import_openvino
 
     compiled = (
@@ -209,7 +208,8 @@ def _plain_engine(work: Work) -> tuple[Callable[[NDArray[np.float32]], NDArray[n
         .Core()
         .compile_model(work.model, "CPU", {"INFERENCE_PRECISION_HINT": work.precision})
     )
-    return lambda blob: compiled(blob)[0], 640
+    shape = [d.get_length() if d.is_static else None for d in compiled.inputs[0].partial_shape]
+    return lambda blob: compiled(blob)[0], _blob_size(shape)
 
 
 def _bgr_frames(video: str) -> Iterator[Image]:
@@ -222,11 +222,21 @@ def _bgr_frames(video: str) -> Iterator[Image]:
 
 
 def _blob(shape: list[Any]) -> NDArray[np.float32]:
-    sides = [
+    return np.random.default_rng(0).random(_sides(shape), dtype=np.float32)
+
+
+def _blob_size(shape: list[Any]) -> tuple[int, int]:
+    """Return the rows and columns that a network's input has."""
+    _, _, rows, columns = _sides(shape)
+    return rows, columns
+
+
+def _sides(shape: list[Any]) -> list[int]:
+    """Return the sides of one blob; what a network leaves open is as of most networks."""
+    return [
         side if isinstance(side, int) else default
         for side, default in zip(shape, (1, 3, 640, 640), strict=True)
     ]
-    return np.random.default_rng(0).random(sides, dtype=np.float32)
 
 
 CONTENDERS: dict[str, Callable[[Work], Took]] = {
