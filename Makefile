@@ -40,7 +40,7 @@ format: $(READY) ## Format and mend what can be mended
 	$(BIN)/ruff format .
 
 bench: $(READY) $(PEERS)/.ready ## Measure against the limit and against peers
-	$(BIN)/argus bench all --peers $(PEERS)/bin/python
+	$(BIN)/argus bench --peers $(PEERS)/bin/python
 
 $(PEERS)/.ready: tools/peers.txt tools/peers-base.txt
 	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)

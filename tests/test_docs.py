@@ -23,6 +23,7 @@ FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
 COMMAND = typer.main.get_command(app)
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ def commands_in(block: Block) -> list[list[str]]:
 
 
 COMMANDS = [(str(block), words) for block in having("sh", "console", "bash") for words in commands_in(block)]
+COMMANDS += [
+    ("Makefile", shlex.split(line))
+    for line in re.findall(r"^\t\$\(BIN\)/argus (.+)$", MAKEFILE, re.MULTILINE)
+]
 
 
 def parse(words: list[str]) -> None:
@@ -88,7 +93,9 @@ def parse(words: list[str]) -> None:
     assert not hasattr(command, "commands") or getattr(command, "invoke_without_command", False), (
         f"no such command: {' '.join(words)}"
     )
-    command.make_context("argus", list(words))
+    context = command.make_context("argus", list(words))
+    # A group that works without a command would take any word for one until it is run.
+    assert not getattr(context, "_protected_args", []), f"no such command: {' '.join(words)}"
 
 
 def test_the_documentation_has_something_to_test() -> None:
@@ -113,7 +120,8 @@ def test_commands_in_the_documentation_exist_with_their_options(place: str, word
 
 
 @pytest.mark.parametrize(
-    "words", [["run", "a.mp4", "--no-such-option"], ["fly"], ["run", "a.mp4", "--fps", "many"]]
+    "words",
+    [["run", "a.mp4", "--no-such-option"], ["fly"], ["run", "a.mp4", "--fps", "many"], ["bench", "all"]],
 )
 def test_the_check_of_commands_notices_what_does_not_exist(words: list[str]) -> None:
     # typer keeps the class of its usage errors to itself
