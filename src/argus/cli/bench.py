@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from argus.cli.capacity import capacity
+from argus.core.errors import SpecError
 
 if TYPE_CHECKING:
     from argus.vision.bench.tables import Row
@@ -23,11 +25,32 @@ Video = Annotated[
 ]
 Frames = Annotated[int, typer.Option(min=20, help="Frames per contender and round.")]
 Rounds = Annotated[int, typer.Option(min=1, help="Each contender runs so often, in turn.")]
+
+
+def _runnable(peers: Path | None) -> Path | None:
+    if peers is not None and shutil.which(peers) is None:
+        raise SpecError(f"--peers {peers} is no program: give a Python that has the peers, or leave it out")
+    return peers
+
+
+def _known(output: str) -> str:
+    if output not in ("table", "json", "markdown"):
+        raise SpecError(f"unknown output {output!r}: take table, json or markdown")
+    return output
+
+
+# Asked before anything runs: what is measured for minutes is not to be lost to a word misspelt.
 Peers = Annotated[
     Path | None,
-    typer.Option(help="Python that has the peers (ultralytics); `make bench` makes one.", show_default=False),
+    typer.Option(
+        help="Python that has the peers (ultralytics); `make bench` makes one.",
+        show_default=False,
+        callback=_runnable,
+    ),
 ]
-Output = Annotated[str, typer.Option("--output", "-o", help="`table`, `json` or `markdown`.")]
+Output = Annotated[
+    str, typer.Option("--output", "-o", help="`table`, `json` or `markdown`.", callback=_known)
+]
 
 
 @app.callback()

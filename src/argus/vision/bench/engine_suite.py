@@ -18,7 +18,7 @@ from argus.core.resources.pipeline import GateSpec
 from argus.vision.bench.contenders import Work
 from argus.vision.bench.rounds import Entry, Score, measure, ratio
 from argus.vision.bench.skipping import measure_skipping
-from argus.vision.bench.suite import Say, plaza_video, precision_of, weights_of
+from argus.vision.bench.suite import Say, clip_of, precision_of, weights_of
 from argus.vision.bench.tables import Row
 from argus.vision.gate import MotionGate
 from argus.vision.health import HealthMonitor
@@ -43,7 +43,7 @@ def measure_engine(model: str, video: str | None, frames: int, rounds: int, say:
     weights = weights_of(model)
     chosen, batch = _facts(weights)
     with tempfile.TemporaryDirectory() as folder:
-        clip = video or str(plaza_video(Path(folder) / "plaza.mp4", frames + 20))
+        clip = clip_of(video, Path(folder), frames)
         entries = _entries(weights, clip, frames, chosen, batch)
         total, done = len(entries) * rounds, 0
 

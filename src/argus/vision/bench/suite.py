@@ -7,6 +7,8 @@ from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
+from argus.core.errors import SpecError
+from argus.core.urls import mask_url
 from argus.vision.bench.contenders import Work
 from argus.vision.bench.rounds import Entry, Score, measure, ratio
 from argus.vision.bench.tables import Row
@@ -35,7 +37,7 @@ def measure_run(
     chosen = precision_of(str(getattr(detector, "description", "")))
     detector.close()
     with tempfile.TemporaryDirectory() as folder:
-        clip = video or str(plaza_video(Path(folder) / "plaza.mp4", frames + 20))
+        clip = clip_of(video, Path(folder), frames)
         entries = _entries(weights, clip, frames, chosen, peers)
         total, done = len(entries) * rounds, 0
 
@@ -52,10 +54,11 @@ def measure_stages(model: str, video: str | None, frames: int, say: Say) -> list
     """Return CPU milliseconds per frame of every stage but inference, and of all together."""
     from argus.vision.bench.stages import stage_costs
 
+    weights = weights_of(model)
     with tempfile.TemporaryDirectory() as folder:
-        clip = video or str(plaza_video(Path(folder) / "plaza.mp4", frames + 20))
+        clip = clip_of(video, Path(folder), frames)
         say("stages, the network answering from memory")
-        costs = stage_costs(weights_of(model), clip, frames)
+        costs = stage_costs(weights, clip, frames)
     goals = {"preprocess": 1.1, "candidates": 0.5, "total": 3.0}
     titles = {
         "decode": "decode",
@@ -153,13 +156,42 @@ def precision_of(description: str) -> str:
 
 
 def weights_of(model: str) -> str:
-    """Return the file behind a model, for contenders that know no names."""
+    """Return the file behind a model, for contenders that know no names.
+
+    Raises:
+        SpecError: it is built in and has no network.
+        ModelError: there is no such model.
+    """
     from argus.core.resources.model import ModelSpec
     from argus.vision.models.load import find_weights
 
     if model == "builtin:plaza":
         return str(files("argus.vision.models") / "weights" / "plaza.onnx")
+    if model.startswith("builtin:"):
+        raise SpecError(f"--model {model} has no network to measure: give an ONNX file, or builtin:plaza")
     return str(find_weights(ModelSpec(path=model))[0])
+
+
+def clip_of(video: str | None, folder: Path, frames: int) -> str:
+    """Return the file to measure with: a video that can be read, or the plaza, rendered into the folder.
+
+    Asked for first, not after the contenders that need none have run for minutes.
+
+    Raises:
+        SpecError: it is no video.
+        SourceError: it cannot be opened.
+    """
+    if video is None:
+        return str(plaza_video(folder / "plaza.mp4", frames + 20))
+    from argus.vision.sources import open_source
+
+    with open_source(video) as source:
+        kind = source.info.kind
+    if kind != "file":
+        raise SpecError(
+            f"--video {mask_url(video)} is no video but a source of kind {kind!r}: give a video file"
+        )
+    return video
 
 
 def plaza_video(path: Path, frames: int) -> Path:

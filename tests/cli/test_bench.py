@@ -1,0 +1,41 @@
+"""`argus bench`, as far as it is quick: what it refuses, and that it does so before it measures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Argus
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("tracker", "-o", "yaml"), 2, "unknown output 'yaml': take table, json or markdown"),
+        (("-o", "yaml"), 2, "unknown output 'yaml': take table, json or markdown"),
+        (("run", "--peers", "/no/python"), 2, "--peers /no/python is no program"),
+        (("flow", "--peers", "/no/python"), 2, "--peers /no/python is no program"),
+        (("run", "--video", "/no/video.mp4"), 1, "/no/video.mp4 does not exist"),
+        (("engine", "--video", "/no/video.mp4"), 1, "/no/video.mp4 does not exist"),
+        (("stages", "-m", "builtin:motion"), 2, "--model builtin:motion has no network to measure"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_before_anything_is(
+    argus: Argus, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    done = argus("bench", *arguments)
+    assert done.code == code
+    [line] = done.err.splitlines()
+    assert message in line
+
+
+def test_a_picture_is_no_video_to_measure_with(argus: Argus, tmp_path: Path) -> None:
+    import cv2
+    import numpy as np
+
+    picture = tmp_path / "still.png"
+    assert cv2.imwrite(str(picture), np.zeros((48, 64, 3), np.uint8))
+    done = argus("bench", "stages", "--video", picture)
+    assert done.code == 2
+    assert "is no video but a source of kind 'image': give a video file" in done.err
