@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,3 +43,23 @@ def test_a_picture_is_no_video_to_measure_with(argus: Argus, tmp_path: Path) -> 
     done = argus("bench", "stages", "--video", picture)
     assert done.code == 2
     assert "is no video but a source of kind 'image': give a video file" in done.err
+
+
+def test_ended_by_sigterm_it_leaves_nothing_behind(tmp_path: Path) -> None:
+    scene = "synthetic:plaza?width=64&height=64&fps=5&people=1&vehicles=0"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "argus", "bench", "capacity", "--source", scene],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while process.stderr.readline() != "each part alone\n":  # the scene's film is there
+        assert process.poll() is None
+    assert list(tmp_path.rglob("scene.mp4"))
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "error: interrupted"
+    assert not list(tmp_path.rglob("*.mp4"))

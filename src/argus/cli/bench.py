@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,6 +73,7 @@ def bench(
 
     `argus bench --model yolov8n.onnx --video street.mp4 --rounds 5`
     """
+    _end_as_by_ctrl_c(context)
     if context.invoked_subcommand is None:
         from argus.vision.bench.suite import measure_run, measure_stages, measure_tracker_rows
 
@@ -179,6 +182,14 @@ def control(
     from argus.control.bench.suite import measure_control
 
     _show(measure_control(events, resources, rounds, _say), output)
+
+
+def _end_as_by_ctrl_c(context: typer.Context) -> None:
+    """Let SIGTERM end the measurement so that folders and contenders go with it."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may have handlers
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    context.call_on_close(lambda: signal.signal(signal.SIGTERM, before))
 
 
 def _say(text: str) -> None:
