@@ -94,7 +94,7 @@ def engine_fleet(work: Work) -> Took:
 
         return open_by_options(url, replace(options, loop=True))
 
-    folder = tempfile.mkdtemp()
+    folder = tempfile.mkdtemp()  # removed by whoever started the process (`rounds`)
     clip = still_clip(Path(folder) / "still.mp4")
     cpu_s, wall_s = 0.0, 0.0
     from argus.vision.runner.job import leave_cores_to_the_engine

@@ -6,9 +6,11 @@ Machines drift; what is compared is therefore the ratio within a round, and its 
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -82,7 +84,10 @@ def _run(entry: Entry) -> Took:
             entry.contender,
             json.dumps(asdict(entry.work)),
         ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # What a contender leaves behind, and be it because it was killed, goes with our folder.
+    with tempfile.TemporaryDirectory() as folder:
+        around = os.environ | {"TMPDIR": folder}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=around)
     if done.returncode != 0:
         tail = "\n".join(done.stderr.strip().splitlines()[-8:])
         raise ArgusError(f"the contender {entry.title!r} failed:\n{tail}")
