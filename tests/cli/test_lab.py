@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from argus.vision.lab import FAULTS
@@ -12,6 +14,20 @@ def test_the_faults_can_be_listed(argus: Argus) -> None:
     done = argus("lab", "--list")
     assert done.code == 0
     assert [line.split()[0] for line in done.out.splitlines()] == [fault.name for fault in FAULTS]
+
+
+def test_the_faults_can_be_listed_as_json(argus: Argus) -> None:
+    done = argus("lab", "--list", "--json")
+    assert done.code == 0
+    listed = json.loads(done.out)
+    assert [fault["fault"] for fault in listed] == [fault.name for fault in FAULTS]
+    assert listed[0] == {
+        "fault": "freeze",
+        "title": "one picture again and again",
+        "cameras": ["rtsp", "synthetic"],
+        "expected": "frozen",
+        "within_s": 15,
+    }
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,9 @@ def lab(
     strict: Annotated[
         bool, typer.Option("--strict", help="End with 1 where a promise was not kept.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the outcomes as a JSON list.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the outcomes, or with --list the faults, as a JSON list.")
+    ] = False,
 ) -> None:
     """Let one camera of many fail in every way; measure what is noticed, how soon, and what the others feel.
 
@@ -77,6 +79,9 @@ def lab(
     }
     if camera not in known:
         raise SpecError(f"--camera {camera}: take {', '.join(known)}")
+    if catalogue and json:
+        typer.echo(json_format.dumps([fault.to_json() for fault in FAULTS], indent=2))
+        return
     if catalogue:
         for fault in FAULTS:
             typer.echo(f"{fault.name:18}{fault.title}")

@@ -6,7 +6,7 @@ A catalogue: nothing fails here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from argus.core.errors import SpecError, UnknownName
 from argus.core.resources.camera import CameraState
@@ -31,6 +31,16 @@ class Fault:
     within_s: float
     """Seconds after which it must have been said, at the defaults of `HealthSpec` and `LOST_AFTER_S`; where
     nothing must be said, seconds to watch that."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as one JSON object."""
+        return {
+            "fault": self.name,
+            "title": self.title,
+            "cameras": sorted(self.kinds),
+            "expected": self.expect,
+            "within_s": self.within_s,
+        }
 
 
 _BOTH: Final = frozenset[CameraKind](("synthetic", "rtsp"))
