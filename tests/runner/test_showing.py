@@ -60,6 +60,23 @@ def test_what_was_seen_last_stays_when_the_engine_has_ended(engine: Engine, tmp_
         assert not comes_true(path.exists, within_s=1.5)
 
 
+def test_a_video_goes_on_with_the_cameras_of_another_engine(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "grid.mkv"
+    with (
+        SyntheticCamera("door", width=160, height=120, fps=20, seed=3) as door,
+        Engine(open_model=lambda _: AsyncFinder()) as other,
+        GridShow(engine, file=GridFile(path)) as show,
+    ):
+        assert comes_true(path.exists)
+        engine.close()
+        written = path.stat().st_size
+        other.add_camera("door", door.url)
+        show.turn_to(other)
+        assert comes_true(lambda: path.stat().st_size > written)
+    with av.open(str(path)) as video:
+        assert sum(1 for _ in video.decode(video=0)) >= 2
+
+
 def test_a_video_of_the_grid_can_be_played(engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "grid.mp4"
     with GridShow(engine, file=GridFile(path)):

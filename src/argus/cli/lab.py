@@ -102,13 +102,15 @@ def lab(
         shows: list[GridShow] = []
 
         def on_start(engine: Engine) -> None:
-            for show in shows:
-                show.close()
-            if grid is not None:
-                page, file = open_grid(grid)
-                shows.append(held.enter_context(GridShow(engine, page=page, file=file)))
-                if page is not None:
-                    errors.print(f"the cameras are to be seen at {page.url}", markup=False)
+            if grid is None:
+                return
+            if shows:  # one page, or one film, of all rounds
+                shows[0].turn_to(engine)
+                return
+            page, file = open_grid(grid)
+            shows.append(held.enter_context(GridShow(engine, page=page, file=file)))
+            if page is not None:
+                errors.print(f"the cameras are to be seen at {page.url}", markup=False)
 
         def on_outcome(outcome: Outcome) -> None:
             outcomes.append(outcome)

@@ -61,6 +61,10 @@ class GridShow:
         for alert in notice.alerts:
             self._face(notice.camera).alarm(alert)
 
+    def turn_to(self, engine: Engine) -> None:
+        """Show another engine's cameras from now on, on the same page and in the same file."""
+        self._engine, self._faces = engine, {}
+
     def close(self) -> None:
         """Paint once more where a picture is due, so that a short show leaves one, too; idempotent."""
         if not self._ending.is_set():
@@ -89,9 +93,10 @@ class GridShow:
     def _show(self) -> bool:
         """Paint and give away what is wanted now; return whether all is known to work."""
         now_s = time.monotonic()
-        members = {member.camera: member for member in list(self._engine.members.values())}
-        cameras = list(self._engine.cameras.items())
-        if not cameras and self._faces:
+        engine, faces = self._engine, self._faces
+        members = {member.camera: member for member in list(engine.members.values())}
+        cameras = list(engine.cameras.items())
+        if not cameras and faces:
             return False  # the engine has ended: what was seen last stays
         wanted = (self._page is not None and self._page.wanted) or (
             self._file is not None and self._file.due(now_s)
