@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +48,20 @@ def test_what_cannot_be_is_said(argus: Argus, arguments: tuple[str, ...], messag
     done = argus("lab", *arguments)
     assert done.code == 2
     assert message in " ".join(done.err.split())
+
+
+def test_the_address_of_the_grid_is_on_one_line_and_ctrl_c_ends_it_all(tmp_path: Path) -> None:
+    words = ("drop", "--camera", "synthetic", "--neighbours", "0", "--model", "builtin:motion", "--grid", "0")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "argus", "lab", *words, "--json"],
+        env={**os.environ, "COLUMNS": "30", "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert re.fullmatch(r"the cameras are to be seen at http://127\.0\.0\.1:\d+/\S*\n", said)
+    assert (process.returncode, json.loads(out)) == (130, [])

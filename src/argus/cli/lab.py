@@ -110,7 +110,7 @@ def lab(
             page, file = open_grid(grid)
             shows.append(held.enter_context(GridShow(engine, page=page, file=file)))
             if page is not None:
-                errors.print(f"the cameras are to be seen at {page.url}", markup=False)
+                errors.print(f"the cameras are to be seen at {page.url}", markup=False, soft_wrap=True)
 
         def on_outcome(outcome: Outcome) -> None:
             outcomes.append(outcome)
