@@ -72,3 +72,5 @@ def test_faults_are_chosen_by_name_for_the_cameras_there_are() -> None:
         choose_faults(["kill"], ("synthetic",))
     with pytest.raises(UnknownName, match="did you mean 'drop'"):
         choose_faults(["dropp"], ("synthetic", "rtsp"))
+    with pytest.raises(UnknownName, match="did you mean 'half-open'"):
+        choose_faults(["halfopen"], ("synthetic", "rtsp"))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
-from argus.core.errors import SpecError
+from argus.core.errors import SpecError, UnknownName
 from argus.core.resources.camera import CameraSpec, CameraState
 from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import PipelineSpec
@@ -67,7 +67,10 @@ def choose_faults(names: Sequence[str], kinds: Sequence[CameraKind]) -> tuple[Fa
     if not names:
         return tuple(fault for fault in FAULTS if fault.kinds & set(kinds))
     chosen = []
+    possible = [fault.name for fault in FAULTS if fault.kinds & set(kinds)]
     for name in names:
+        if name not in {fault.name for fault in FAULTS}:
+            raise UnknownName("fault", name, possible)
         problems = []
         for kind in kinds:
             try:
