@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from argus.vision.lab import FAULTS
+from argus.vision.lab.gstreamer import rtsp_problem
 from tests.cli.conftest import Argus
 
 
@@ -48,6 +49,23 @@ def test_what_cannot_be_is_said(argus: Argus, arguments: tuple[str, ...], messag
     done = argus("lab", *arguments)
     assert done.code == 2
     assert message in " ".join(done.err.split())
+
+
+def test_a_fault_of_rtsp_cameras_is_refused_where_they_cannot_be_run(
+    argus: Argus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "gi.py").write_text("raise ImportError('no GStreamer here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # of the system's Python
+    rtsp_problem.cache_clear()
+    try:
+        done = argus("lab", "kill", "--strict")
+    finally:
+        rtsp_problem.cache_clear()
+    assert done.code == 2
+    assert done.out == ""
+    said = " ".join(done.err.split())
+    assert "without RTSP cameras: no GStreamer RTSP server (ImportError: no GStreamer here)" in said
+    assert "a camera of kind 'synthetic' cannot do 'kill'" in said
 
 
 def test_the_address_of_the_grid_is_on_one_line_and_ctrl_c_ends_it_all(tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ def lab(
             raise SpecError(f"the RTSP cameras of the lab cannot be run here: {problem}")
         errors.print(f"without RTSP cameras: {problem}", markup=False)
         kinds = ("synthetic",)
+        chosen = choose_faults(faults or [], kinds)
     leave_cores_to_the_engine()
     stop = threading.Event()
     outcomes: list[Outcome] = []
