@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from argus.core.resources.camera import CameraState
 from argus.vision.lab import fault_named
-from argus.vision.lab.outcome import Outcome, Span, Try
+from argus.vision.lab.outcome import Outcome, Span, Telling, Try
 
 DROP = fault_named("drop", "synthetic")
 CALM = Span(10, [[0.1] * 50, [0.2] * 50])
@@ -20,6 +21,23 @@ def outcome(*tries: Try) -> Outcome:
 
 def during(*ages_s: list[float], lasted_s: float = 10) -> Outcome:
     return outcome(replace(GOOD, during=Span(lasted_s, ages_s)))
+
+
+def told(before: CameraState, *states: CameraState) -> tuple[CameraState, float | None]:
+    """Return what is told of a camera that is dropped, with a state each second from 0 on."""
+    telling = Telling(DROP, before)
+    for second, state in enumerate(states):
+        telling.hear(state, float(second))
+    return telling.told, telling.seen_s
+
+
+def test_what_was_told_before_a_fault_began_is_no_merit() -> None:
+    assert told("online", "online", "connecting", "lost", "lost") == ("lost", 2)
+    assert told("online", "online", "dark", "lost") == ("lost", 2)
+    assert told("online", "online", "dark", "moved") == ("dark", None)
+    assert told("online", "online", "connecting") == ("online", None)
+    assert told("lost", "lost", "lost", "lost") == ("lost", None)
+    assert told("lost", "lost", "online", "lost") == ("lost", 2)
 
 
 def test_a_fault_that_is_told_in_time_and_felt_by_nobody_is_kept() -> None:

@@ -55,15 +55,38 @@ class Span:
         return min(ours, default=None)
 
 
+class Telling:
+    """What is told of the camera while it fails."""
+
+    def __init__(self, fault: Fault, before: CameraState) -> None:
+        """Begin with what was told of it before it failed: that says nothing of the fault."""
+        self._expect = fault.expect
+        self._old = before == fault.expect
+        self.told: CameraState = "online"
+        """What it should be, once that was told; until then the first that was not `online`."""
+        self.seen_s: float | None = None
+        """When it was told as what it is."""
+
+    def hear(self, state: CameraState, now_s: float) -> None:
+        """Take the state of this moment."""
+        if state not in {"online", "connecting"} and (self.told == "online" or state == self._expect):
+            self.told = state
+        if state != self._expect:
+            self._old = False
+        elif self.seen_s is None and not self._old:
+            self.seen_s = now_s
+
+
 @dataclass(frozen=True, slots=True)
 class Try:
     """One time that the camera failed so."""
 
     told: CameraState
-    """The state that was told while it lasted, the gravest that was not `online`."""
+    """The state that was told while it lasted; see `Telling`."""
     detect_s: float | None
-    """Seconds until it was told as what it is, None if never; where nothing must be told, until the first
-    frame that was looked at, None if something was told or no frame came."""
+    """Seconds until it was told as what it is, None if never, or if it was told so before already; where
+    nothing must be told, until the first frame that was looked at, None if something was told or no frame
+    came."""
     recover_s: float | None
     """Seconds after it was healed until the camera was online and looked at again; None: not in time."""
     before: Span

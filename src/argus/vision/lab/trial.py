@@ -19,7 +19,7 @@ from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import PipelineSpec
 from argus.vision.engine.engine import Engine
 from argus.vision.lab.faults import FAULTS, LOST_AFTER_S, CameraKind, Fault, fault_named
-from argus.vision.lab.outcome import RESUMED_S, Outcome, Span, Try
+from argus.vision.lab.outcome import RESUMED_S, Outcome, Span, Telling, Try
 from argus.vision.lab.protocol import LabCamera
 from argus.vision.lab.rtsp_camera import RtspCamera
 from argus.vision.lab.synthetic_camera import SyntheticCamera
@@ -210,9 +210,10 @@ class _Lab:
         if self._quiet_since_s is None:
             self._quiet_since_s = self._quiet(stop)
         before = self._between(self._quiet_since_s, self._quiet_since_s + self._window_s)
+        telling = Telling(fault, self._state)
         self._bad.begin(fault.name)
         began_s = time.monotonic()
-        told, seen_s = self._watch(fault, began_s, stop)
+        told, seen_s = self._watch(fault, telling, began_s, stop)
         ended_s = time.monotonic()
         self._bad.heal()
         healed_s = time.monotonic()
@@ -245,25 +246,22 @@ class _Lab:
         ages_s = [ages.between(begin_s, end_s) for name, ages in self._ages.items() if name != BAD]
         return Span(min(end_s, time.monotonic()) - begin_s, ages_s)
 
-    def _watch(self, fault: Fault, began_s: float, stop: threading.Event) -> tuple[CameraState, float | None]:
+    def _watch(
+        self, fault: Fault, telling: Telling, began_s: float, stop: threading.Event
+    ) -> tuple[CameraState, float | None]:
         """Return what was told of the bad camera while it failed, and when that was what it should be."""
-        told: CameraState = "online"
-        seen_s: float | None = None
         while not stop.is_set():
             now_s = time.monotonic()
-            state = self._state
-            if state not in {"online", "connecting"} and (told == "online" or state == fault.expect):
-                told = state
-            if fault.expect is not None and state == fault.expect and seen_s is None:
-                seen_s = now_s
+            telling.hear(self._state, now_s)
             lasted_s = now_s - began_s
-            enough = fault.expect is None or seen_s is not None or lasted_s > fault.within_s + _GIVE_UP_S
+            seen = fault.expect is None or telling.seen_s is not None
+            enough = seen or lasted_s > fault.within_s + _GIVE_UP_S
             if enough and lasted_s >= (fault.within_s if fault.expect is None else self._window_s):
                 break
             stop.wait(_TICK_S)
-        if fault.expect is None and told == "online":
-            seen_s = self._ages[BAD].first_after(began_s)
-        return told, seen_s
+        if fault.expect is None and telling.told == "online":
+            return telling.told, self._ages[BAD].first_after(began_s)
+        return telling.told, telling.seen_s
 
     def _wait_for_recovery(self, healed_s: float, stop: threading.Event) -> float | None:
         """Return when the bad camera was online and looked at again."""
