@@ -30,7 +30,10 @@ def capacity(
     goal: Annotated[str, typer.Option(help="How old 95 of 100 results may be: `200ms`, `1s`.")] = "200ms",
     most: Annotated[int, typer.Option("--max", min=1, help="Cameras to try at most.")] = 64,
     seconds: Annotated[
-        float, typer.Option(min=1, help="Seconds that each number of cameras is measured; more is surer.")
+        float,
+        typer.Option(
+            min=1, max=3600, help="Seconds that each number of cameras is measured, at least; more is surer."
+        ),
     ] = 5.0,
     output: OutputOption = Output.TABLE,
 ) -> None:
