@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
-from argus.core.errors import SourceNotFound
+from argus.core.errors import SourceNotFound, SourceUnreadable
 from argus.core.resources.model import ModelSpec
 from argus.vision.bench.capacity import Alone, Capacity, Goal, Load, camera_bytes, find_capacity
 from argus.vision.bench.capacity_measure import measure_capacity
@@ -190,6 +193,23 @@ def test_a_small_real_run_counts_real_cameras() -> None:
     assert 0 < alone.decode_s < 0.1
     assert alone.inference_fps > 5
     assert any(line.startswith("3 cameras: ") for line in said)
+
+
+def test_rare_frames_are_waited_for() -> None:
+    model = ModelSpec.read({"path": "builtin:motion"}, "model")
+    lenient = Goal(age_s=5.0, share=0.5)
+    # In a tenth of a second none of a frame every half a second is due; two are in the second that it takes.
+    found, alone = measure_capacity(SCENE, model, fps=2.0, goal=lenient, most=1, seconds=0.1)
+    assert (found.cameras, found.at_least, alone.fps) == (1, True, 2)
+    assert [load.looked_share for load in found.loads] == [1]
+
+
+def test_pictures_are_no_camera(tmp_path: Path) -> None:
+    picture = tmp_path / "still.png"
+    assert cv2.imwrite(str(picture), np.zeros((48, 64, 3), np.uint8))
+    for still in (picture, tmp_path):
+        with pytest.raises(SourceUnreadable, match="is made of single pictures: give a video or a camera"):
+            measure_capacity(str(still), ModelSpec.read({"path": "builtin:motion"}, "model"))
 
 
 def test_a_source_that_is_not_there_is_said_at_once() -> None:

@@ -68,7 +68,8 @@ def measure_capacity(
         fps: Frames per second and camera that are wanted; None: as many as the source has.
         goal: What must hold.
         most: Cameras to try at most.
-        seconds: How long each number of cameras is measured, once it has settled.
+        seconds: How long each number of cameras is measured, once it has settled; longer where frames are
+            so rare that less than two of each would be due.
         say: Hears how it goes.
 
     Raises:
@@ -110,7 +111,8 @@ class _Fleet:
         self._source = source
         self._fps = fps
         self._wanted_fps = wanted_fps
-        self._seconds = seconds
+        # Two frames of each are due in it, whatever the rate: of none it could not be told whether it comes.
+        self._seconds = max(seconds, 2 / wanted_fps)
         self._opened = 0
         self._engine = Engine(model=model, open_source=self._open)
 
@@ -164,14 +166,15 @@ class _Fleet:
             engine.add_pipeline(name, spec, camera=name)
         for name in list(engine.cameras)[cameras:]:
             engine.remove_camera(name)
-        until = time.monotonic() + _ONLINE_S
+        within_s = _ONLINE_S + 1 / self._wanted_fps  # they do not begin at one moment; see `_open`
+        until = time.monotonic() + within_s
         while not all(camera.decoded for camera in engine.cameras.values()):
             for name, camera in engine.cameras.items():
                 if camera.over.is_set():
                     raise camera.error or SourceUnreadable(f"{mask_url(self._source)} ended as {name}")
                 if time.monotonic() > until:
                     raise SourceUnreachable(
-                        f"{mask_url(self._source)} gives {name} no frame in {_ONLINE_S:g} s: it may not "
+                        f"{mask_url(self._source)} gives {name} no frame in {within_s:.0f} s: it may not "
                         "serve so many readers; try --max, or a recording of it"
                     )
             time.sleep(0.05)
@@ -203,6 +206,8 @@ def _alone(source: str, model: ModelSpec, fps: float | None) -> Alone:
     """Measure decoding and inference, one after the other, with nothing beside them."""
     pictures: deque[Picture] = deque(maxlen=16)
     with open_source(source, fps=fps, loop=True) as opened:
+        if opened.info.kind in ("image", "folder"):
+            raise SourceUnreadable(f"{mask_url(source)} is made of single pictures: give a video or a camera")
         nominal_fps, live = opened.info.fps, opened.info.live
         frames = iter(opened)
         pictures.append(next(frames).picture)  # opening is not to be counted
