@@ -34,6 +34,18 @@ def view(x: int, y: int, index: int = 0) -> Frame:
     return Frame(picture, "camera", index, index * FRAME_S, datetime(2026, 1, 1, tzinfo=UTC))
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_box_without_numbers_hides_nothing_and_is_no_warning() -> None:
+    camera = CameraMotion()
+    nowhere = Detections(
+        np.array([[np.nan, 0, 50, 50], [-np.inf, -np.inf, np.inf, np.nan]], np.float32),
+        np.ones(2, np.float32), np.zeros(2, np.int32), ("person",),
+    )  # fmt: skip
+    camera.since_last(view(300, 200), nowhere)
+    motion = camera.since_last(view(312, 193), Detections.empty())
+    assert motion[:, 2] == pytest.approx([-12, 7], abs=0.5)
+
+
 def test_the_motion_of_a_panning_camera_is_found() -> None:
     camera = CameraMotion()
     camera.since_last(view(300, 200), Detections.empty())

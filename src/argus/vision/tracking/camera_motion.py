@@ -90,7 +90,7 @@ def _points(view: Image, detections: Detections, scale: float) -> NDArray[np.flo
     height, width = view.shape
     boxes = detections.xyxy.astype(np.float64) * scale
     limits = np.array((width, height, width, height))
-    inside = np.clip(boxes, 0, limits)
+    inside = np.clip(boxes[~np.isnan(boxes).any(axis=1)], 0, limits)
     outer = np.concatenate((np.floor(inside[:, :2]), np.ceil(inside[:, 2:])), axis=1).astype(int)
     for x1, y1, x2, y2 in outer.tolist():
         mask[y1:y2, x1:x2] = 0
