@@ -40,6 +40,15 @@ def test_motion_follows_what_moves_and_ignores_what_stands() -> None:
     motion.close()
 
 
+def test_a_picture_of_one_pixel_is_looked_at_too() -> None:
+    motion = load_detector("builtin:motion")
+    for index in range(12):
+        level = 20 if index < 10 else 220
+        [seen] = motion.detect([frame_of(np.full((1, 1, 3), level, np.uint8), index)])
+    assert seen.xyxy.tolist() == [[0, 0, 1, 1]]
+    motion.close()
+
+
 def test_sources_have_backgrounds_of_their_own() -> None:
     motion = load_detector("builtin:motion")
     for index in range(20):

@@ -101,7 +101,8 @@ class MotionDetector:
         background.seen += 1
         if background.seen <= _SETTLING:
             return Detections.empty(LABELS)
-        solid = cv2.compare(moving, _FOREGROUND, cv2.CMP_EQ)
+        # Not `compare`, which takes a picture of one pixel for a number.
+        _, solid = cv2.threshold(moving, _FOREGROUND - 1, _FOREGROUND, cv2.THRESH_BINARY)
         solid = cv2.morphologyEx(solid, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
         count, _, stats, _ = cv2.connectedComponentsWithStats(solid)
