@@ -203,6 +203,18 @@ def test_a_killed_camera_comes_back_on_its_address(camera: RtspCamera) -> None:
     assert _opens_again(camera)
 
 
+def test_a_camera_that_could_not_be_healed_is_healed_when_asked_again(
+    camera: RtspCamera, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "gi.py").write_text("raise ImportError('not now')")
+    camera.begin("kill")
+    with monkeypatch.context() as broken, pytest.raises(ArgusError, match="has ended"):
+        broken.setenv("PYTHONPATH", str(tmp_path))  # of the server's Python
+        camera.heal()
+    camera.heal()
+    assert _opens_again(camera)
+
+
 def test_a_fault_in_force_is_healed_before_the_next_begins(camera: RtspCamera) -> None:
     camera.begin("drop")
     camera.begin("freeze")

@@ -161,7 +161,7 @@ class RtspCamera:
             self._proxy.set_weather("cut")  # nobody listens: the proxy is not to be seen
 
     def _heal(self) -> None:
-        fault, self._fault = self._fault, None
+        fault = self._fault
         tell = self._process.tell
         if fault in _WEATHER:
             self._proxy.set_weather("fair")
@@ -184,6 +184,7 @@ class RtspCamera:
             self._process = self._started()
             self._proxy.set_upstream(self._process.port)
             self._proxy.set_weather("fair")
+        self._fault = None  # not before: what could not be healed is tried again
 
     def _started(self) -> RtspProcess:
         process = RtspProcess(self._fps)
