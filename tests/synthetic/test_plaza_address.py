@@ -29,7 +29,7 @@ def test_frames_and_night_can_be_asked_for() -> None:
     st.builds(
         PlazaOptions,
         width=st.integers(64, 7680),
-        fps=st.sampled_from([0.5, 5.0, 12.5, 25.0, 29.97]),
+        fps=st.sampled_from([0.5, 5.0, 12.5, 25.0, 29.97, 30000 / 1001]),
         people=st.integers(0, 200),
         seed=st.integers(0, 2**63 - 1),
         night=st.booleans(),

@@ -85,4 +85,5 @@ def _fact(problem: Any) -> str:
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(int(value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    # All digits: 29.97 is not 30000/1001, and other times are other pictures.
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
