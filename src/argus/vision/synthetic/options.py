@@ -25,7 +25,7 @@ class PlazaOptions(BaseModel):
     """Columns of the picture."""
     height: Annotated[int, Field(ge=64, le=4320)] = 720
     """Rows of the picture."""
-    fps: Annotated[float, Field(gt=0, le=240, allow_inf_nan=False)] = 25.0
+    fps: Annotated[float, Field(ge=1e-6, le=240, allow_inf_nan=False)] = 25.0
     """Frames per second of the scene's own clock."""
     people: Annotated[int, Field(ge=0, le=200)] = 8
     """How many people come and go; at any moment most of them are in the picture."""
