@@ -152,8 +152,8 @@ class WebClient:
             untrusted = _UNTRUSTED.search(str(error))
             if untrusted is not None:
                 raise SourceUnreachable(
-                    f"{self._shown} has a certificate that is not trusted ({untrusted[1]}): let SSL_CERT_FILE name who "
-                    "signed it, or say `verify_tls: false` of this camera"
+                    f"{self._shown} has a certificate that is not trusted ({untrusted[1]}): "
+                    "let SSL_CERT_FILE name who signed it, or say `verify_tls: false` of this camera"
                 ) from error
             raise SourceUnreachable(
                 f"{self._shown} does not answer ({_fact(error)}): check its power and network"
