@@ -8,12 +8,15 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from argus.vision.lab import FAULTS
+from argus.core.errors import SourceUnreachable
+from argus.vision.lab import FAULTS, fault_named, trial
 from argus.vision.lab.gstreamer import rtsp_problem
+from argus.vision.lab.outcome import Outcome, Span, Try
 from tests.cli.conftest import Argus
 
 
@@ -83,3 +86,22 @@ def test_the_address_of_the_grid_is_on_one_line_and_ctrl_c_ends_it_all(tmp_path:
     out, _ = process.communicate(timeout=30)
     assert re.fullmatch(r"the cameras are to be seen at http://127\.0\.0\.1:\d+/\S*\n", said)
     assert (process.returncode, json.loads(out)) == (130, [])
+
+
+def test_a_lab_that_breaks_down_shows_what_it_had_found(
+    argus: Argus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calm = Span(10, [[0.1] * 50])
+    found = Outcome.of(
+        fault_named("drop", "synthetic"), "synthetic", [Try("lost", 5.2, 1.2, calm, calm, calm)]
+    )
+
+    def breaks_down(*_: object, on_outcome: Callable[[Outcome], None], **__: object) -> None:
+        on_outcome(found)
+        raise SourceUnreachable("the RTSP server has ended")
+
+    monkeypatch.setattr(trial, "run_trial", breaks_down)
+    done = argus("lab", "drop", "freeze", "--camera", "synthetic", "--json")
+    assert done.code == 1
+    assert [outcome["fault"] for outcome in json.loads(done.out)] == ["drop"]
+    assert "the RTSP server has ended" in done.err

@@ -65,7 +65,7 @@ def lab(
     from rich.console import Console
 
     from argus.cli.job import stopping_on_signals
-    from argus.core.errors import SpecError
+    from argus.core.errors import ArgusError, SpecError
     from argus.core.resources.model import ModelSpec
     from argus.vision.lab import FAULTS, CameraKind, rtsp_camera_problem
     from argus.vision.lab.trial import TrialSpec, choose_faults, run_trial
@@ -119,17 +119,25 @@ def lab(
 
         looked = ModelSpec.read({"path": model}, "model")
         spec = TrialSpec(chosen, kinds, neighbours, fps, looked, times=times)
-        run_trial(
-            spec,
-            lambda text: errors.print(text, style="dim", markup=False),
-            on_outcome=on_outcome,
-            on_start=on_start,
-            stop=stop,
-        )
+        failure: ArgusError | None = None
+        try:
+            run_trial(
+                spec,
+                lambda text: errors.print(text, style="dim", markup=False),
+                on_outcome=on_outcome,
+                on_start=on_start,
+                stop=stop,
+            )
+        except ArgusError as error:  # what was found until then took minutes: it is shown first
+            failure = error
+    if failure is not None and not outcomes:
+        raise failure
     if json:
         typer.echo(json_format.dumps([outcome.to_json() for outcome in outcomes], indent=2))
     else:
         Console(highlight=False).print(outcomes_table(outcomes))
+    if failure is not None:
+        raise failure
     if stop.is_set():
         raise typer.Exit(130)
     if strict and not all(outcome.kept for outcome in outcomes):
