@@ -140,6 +140,13 @@ def test_a_model_that_cannot_be_read_leaves_the_old_one_looking(site: Site, tmp_
     until(lambda: site.events("model.failed"))
 
 
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/x.onnx", "a\0b.onnx"])
+def test_a_model_at_a_path_that_cannot_be_keeps_no_other_pipeline_from_running(site: Site, path: str) -> None:
+    site.run(p=plan(detect={"model": {"path": path}}), q=plan())
+    assert list(site.converger.refusals) == ["p"]
+    assert list(site.engine.members) == ["q"]
+
+
 def test_a_plan_that_is_taken_back_is_refused_no_longer(site: Site, tmp_path: Path) -> None:
     site.run(p=plan())
     site.run(p=plan(detect={"model": {"path": str(tmp_path / "none.onnx")}}, generation=2))

@@ -13,6 +13,7 @@ from argus.cli.swapping import rollback, swap
 from argus.cli.tables import Output, OutputOption, print_data, print_facts, print_items, say, size_text
 from argus.cli.weight_options import InputSize, Labels, Layout, Licence, Name, Task, told_of
 from argus.core.errors import ModelUnreadable
+from argus.core.paths import expanded
 
 if TYPE_CHECKING:
     from argus.vision.models.pull import PullOptions
@@ -187,7 +188,7 @@ def register(
     from argus.vision.models.registry import Registry
 
     options: PullOptions = PullOptions(name=name, told=told_of(labels, task, layout, input_size, licence))
-    _show_registration(add_file(weights.expanduser(), Registry.of_user(), options), output)
+    _show_registration(add_file(expanded(weights), Registry.of_user(), options), output)
 
 
 @app.command()

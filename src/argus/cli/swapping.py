@@ -5,13 +5,13 @@ The registry of weights on this machine is another thing: `argus.cli.models`.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from argus.cli.server import ServerOption, connect, named_well, names_of
 from argus.cli.tables import Output, OutputOption, print_data, say
+from argus.core.paths import expanded
 
 Model = Annotated[str, typer.Argument(help="A Model of the control plane; see `argus get models`.")]
 
@@ -34,7 +34,7 @@ def swap(
     `argus models swap people people@2`
     """
     with connect(server) as client:
-        file = Path(path).expanduser()
+        file = expanded(path)
         with named_well("model", name, lambda: names_of(client, "models")):
             model = client.swap_model(name, str(file.absolute()) if file.is_file() else path)
         _show(model, output)

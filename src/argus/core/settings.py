@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argus.core.errors import SpecError
+from argus.core.paths import expanded
 
 HOME_VARIABLE = "ARGUS_HOME"
 
@@ -82,7 +83,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         import platformdirs
 
         return Settings(platformdirs.user_data_path("argus", appauthor=False))
-    home = Path(given).expanduser().absolute()
+    home = expanded(given).absolute()
     if home.exists() and not home.is_dir():
         raise SpecError(
             f"{HOME_VARIABLE}={given}: this is a file, not a folder; name a folder or unset the variable"

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from argus.core.errors import SpecError, UnknownName
+from argus.core.paths import expanded
 from argus.flow.graph import Graph, LinkSpec, NodeSpec, Target
 from argus.flow.qos import QoS
 
@@ -48,7 +49,7 @@ def recorded(graph: Graph, topics: Sequence[str], path: str | Path) -> Graph:
     """
     ends = [_end_of(graph, topic) for topic in dict.fromkeys(topics)]
     name = _free("recorder", graph)
-    file = str(Path(path).expanduser().absolute())
+    file = str(expanded(path).absolute())
     recorder = NodeSpec(name=name, target=_RECORDER, params={"path": file})
     links = [
         LinkSpec(source=node, target=name, output=output, input=_joined(node, output), qos=QoS.DURABLE)
@@ -85,7 +86,7 @@ def played(
             )
         first = node not in {player.name for player in players.values()}
         params = {
-            "path": str(Path(path).expanduser().absolute()),
+            "path": str(expanded(path).absolute()),
             "topic": _joined(node, output),
             "rate": rate,
             "loop": loop,

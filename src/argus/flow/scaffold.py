@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from argus.core.errors import OutputError, SpecError
+from argus.core.paths import expanded
 
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -174,7 +175,7 @@ def scaffold(folder: str | Path, *, port: int = 8080) -> list[Path]:
         SpecError: the folder holds something, or its name cannot be a system's.
         OutputError: it cannot be written.
     """
-    path = Path(folder).expanduser()
+    path = expanded(folder)
     name = path.absolute().name
     if not _LABEL.fullmatch(name):
         raise SpecError(

@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from argus.core.errors import MissingExtra, SpecError, UnknownName
+from argus.core.paths import expanded
 from argus.core.urls import mask_url, scheme_of
 from argus.storage.blob_bucket import BucketBlobs
 from argus.storage.blob_folder import FolderBlobs
@@ -32,7 +33,7 @@ def blobs_of(url: str) -> Blobs:
     if not url.strip() or "\0" in url:
         raise SpecError("blobs: an empty address; give a folder, or s3://BUCKET/PREFIX")
     if scheme is None:
-        return FolderBlobs(Path(url).expanduser().absolute())
+        return FolderBlobs(expanded(url).absolute())
     if scheme not in _SCHEMES:
         raise UnknownName("kind of address for blobs", f"{scheme}://", (f"{one}://" for one in _SCHEMES))
     try:

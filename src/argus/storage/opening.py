@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 from argus.core.errors import MissingExtra, SpecError, UnknownName
+from argus.core.paths import expanded
 from argus.storage.blobs import Blobs
 from argus.storage.protocol import ResultStore
 
@@ -74,7 +75,7 @@ def sqlite_path(url: str) -> Path:
     path = unquote(rest.removeprefix("///")) if rest.startswith("///") else ""
     if not path or "?" in path or path == ":memory:" or "\0" in path:
         raise SpecError(f"{url}: names no file; write sqlite:///results.db, or sqlite:////var/lib/results.db")
-    return Path(path).expanduser()
+    return expanded(path)
 
 
 def open_blobs(url: str) -> Blobs:

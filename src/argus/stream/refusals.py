@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from argus.core.errors import ArgusError, DownloadFailed, ModelError, ModelUnavailable, SpecError
+from argus.core.paths import expanded
 from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import BranchSpec, PipelineSpec
 from argus.stream.config import PipelinePlan
@@ -61,8 +61,8 @@ def weights_of(spec: PipelineSpec) -> Weights:
         if path.startswith("builtin:"):
             continue
         try:
-            stat = Path(path).expanduser().stat()
-        except OSError:
+            stat = expanded(path).stat()
+        except (OSError, ValueError):  # no file can be called so
             found.append((path, None))
         else:
             found.append((path, (stat.st_mtime_ns, stat.st_size)))

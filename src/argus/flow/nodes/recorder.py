@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from argus.core.errors import OutputError
+from argus.core.paths import expanded
 from argus.core.resources.spec import Spec
 from argus.flow.node import SinkNode
 from argus.flow.topics import topic_of
@@ -84,7 +84,7 @@ class Recorder(SinkNode):
     def _begun(self) -> RecordingWriter:
         from argus.flow.recording import RecordingExists, RecordingWriter
 
-        wanted = Path(datetime.now().astimezone().strftime(self.params.path)).expanduser()
+        wanted = expanded(datetime.now().astimezone().strftime(self.params.path))
         if wanted.suffix != ".mcap":
             wanted = wanted.with_name(f"{wanted.name}.mcap")
         path, number = wanted, 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from argus.core.errors import ModelUnreadable, SpecError, UnknownName
+from argus.core.paths import expanded
 from argus.core.resources.model import ModelSpec
 from argus.vision.models.catalogue_labels import COCO
 
@@ -49,7 +49,7 @@ def labels_of_spec(spec: ModelSpec) -> tuple[str, ...] | None:
     """
     if spec.labels is None or isinstance(spec.labels, tuple):
         return spec.labels
-    file = Path(spec.labels).expanduser()
+    file = expanded(spec.labels)
     try:
         lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:

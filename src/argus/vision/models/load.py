@@ -18,6 +18,7 @@ from argus.core.errors import (
     WrongTask,
     did_you_mean,
 )
+from argus.core.paths import expanded
 from argus.core.resources.model import ModelSpec
 from argus.vision.models.detector import NetworkDetector
 from argus.vision.models.engines.choose import check_precision, engine_for
@@ -111,7 +112,7 @@ def find_weights(spec: ModelSpec) -> tuple[Path, ModelSpec]:
     Raises:
         ModelUnreadable: there is neither such a file nor such a name.
     """
-    file = Path(spec.path).expanduser()
+    file = expanded(spec.path)
     if file.is_file():
         return file, spec
     if file.is_dir():

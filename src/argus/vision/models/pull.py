@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from argus.core.errors import ModelUnreadable, UnknownName
+from argus.core.paths import expanded
 from argus.vision.models.catalogue import CATALOGUE, CatalogueEntry
 from argus.vision.models.pull_address import WeightsAddress, is_address, parse_address
 from argus.vision.models.pull_download import GIB, USUAL_PATIENCE, Patience, Progress, discard, download
@@ -75,7 +76,7 @@ def pull(
         entry = CATALOGUE[what]
         informed = replace(options, name=options.name or entry.name, told=_told_by(entry, options.told))
         return _fetched(entry.address, registry, downloads, informed, report)
-    path = Path(what).expanduser()
+    path = expanded(what)
     if not path.is_file():
         raise _nothing_there(what, path)
     return Pulled(add_file(path, registry, options), vouched=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from argus.core.errors import ModelUnreadable, UnknownName
+from argus.core.paths import expanded
 from argus.core.resources.model import ModelSpec
 from argus.vision.models.registry import NOTHING_TOLD, ModelFacts, Registry
 from argus.vision.models.registry_files import check_readable
@@ -127,7 +128,7 @@ def inspect(model: str, registry: Registry, told: ModelFacts = NOTHING_TOLD) -> 
     from argus.vision.models.load import find_weights
 
     path, spec = find_weights(ModelSpec(path=model))
-    if Path(model).expanduser() == path:
+    if expanded(model) == path:
         return _look_into(model, path, told)
     registered = registry.find(model)
     labels = spec.labels if isinstance(spec.labels, tuple) else ()

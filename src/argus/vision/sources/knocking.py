@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from argus.core.errors import SourceUnreachable
+from argus.core.paths import expanded
 from argus.core.urls import mask_url, quote_user, scheme_of
 
 _PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
@@ -84,7 +85,7 @@ def _is_there(url: str, scheme: str) -> bool:
     # A number is /dev/videoN; a name with a colon in it may be a file all the same.
     path = Path(f"/dev/video{url}") if url.isdecimal() else Path(url)
     try:
-        return path.expanduser().exists() or bool(scheme)
+        return expanded(path).exists() or bool(scheme)
     except (OSError, RuntimeError, ValueError):
         return False
 

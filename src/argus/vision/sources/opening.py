@@ -10,6 +10,7 @@ from typing import Final, Literal, cast
 from urllib.parse import unquote
 
 from argus.core.errors import UnknownName
+from argus.core.paths import expanded
 from argus.core.plugins import load_plugin, plugin_names
 from argus.core.resources.camera import Decoder
 from argus.core.urls import quote_user, scheme_of
@@ -106,7 +107,7 @@ def open_path(path: Path, options: SourceOptions) -> Source:
     from argus.vision.sources.files import expect_file, open_file
     from argus.vision.sources.folders import PICTURES, open_folder, open_image
 
-    path = path.expanduser()
+    path = expanded(path)
     if path.is_relative_to("/dev") and path.name.startswith("video"):
         return _open_device(str(path), options)
     expect_file(path)
