@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from argus.core.resources.camera import CameraSpec
+from argus.core.resources.pipeline import PipelineSpec
 from argus.storage.records import EventRecord
 from argus.stream.bulletin import Bulletin
 from argus.stream.clipping import Clips
@@ -212,6 +213,26 @@ def test_a_pipeline_whose_step_failed_is_begun_anew_after_a_while(site: Site) ->
     site.looks("q")
     site.now_s = 31.0
     until(lambda: site.engine.members["p"] is not member)
+
+
+def test_a_change_that_is_taken_back_while_it_is_made_is_undone_at_once(site: Site) -> None:
+    before = config(site.folder, p=plan(), q=plan())
+    after = config(site.folder, p=plan(zones={"z": ZONE}, generation=2), q=plan(generation=2))
+    site.apply(before)
+    digest, respec = site.converger.digest, site.converger.recorders["p"].respec
+
+    made: list[str] = []
+
+    def taken_back(spec: PipelineSpec, camera: str) -> None:
+        respec(spec, camera)
+        made.append(",".join(spec.zones))
+        site.converger.want(before, digest)
+
+    site.converger.recorders["p"].respec = taken_back  # type: ignore[method-assign]
+    site.converger.want(after, "another")
+    until(lambda: made == ["z", ""])
+    until(lambda: site.converger.settled)
+    assert [plan.generation for plan in site.converger.running.pipelines.values()] == [1, 1]
 
 
 def test_a_pipeline_that_names_no_camera_of_the_file_is_refused_alone(site: Site) -> None:

@@ -111,9 +111,10 @@ class Converger:
             except Exception:  # noqa: BLE001 - a defect of ours; what runs goes on, and the next config may work
                 self._log.exception("config.not_applied")
                 finished = True
-            if finished:
-                with self._changed:
-                    self.digest = digest
+            with self._changed:
+                # What was begun and not finished is neither the one nor the other, also where the other is
+                # wanted again.
+                self.digest = digest if finished else ""
 
     def _next(self) -> tuple[WorkerConfig, str] | None:
         """Wait for something to do; None: it is over."""
