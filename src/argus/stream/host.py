@@ -181,20 +181,24 @@ class Host:
         loop = asyncio.get_running_loop()
         sample_due_s = loop.time()
         while True:
-            if self._file.changed():
-                self._reread()
+            self._look_at_config()
             if loop.time() >= sample_due_s:
                 self._reporting.sample()
                 sample_due_s = loop.time() + _SAMPLE_S
             await asyncio.sleep(_LOOK_S)
 
-    def _reread(self) -> None:
+    def _look_at_config(self) -> None:
+        if not self._file.changed():
+            return
         try:
             data = self._file.path.read_bytes()
             config = _worker_config(data, str(self._file.path))
         except (OSError, SpecError) as error:
+            if isinstance(error, OSError):
+                self._file.look_again()  # too many files are open, say: the same may be read in a moment
+            if str(error) != self._reporting.config_problem:
+                self._log.warning("config.refused", error=str(error), consequence="the last good one goes on")
             self._reporting.config_problem = str(error)
-            self._log.warning("config.refused", error=str(error), consequence="the last good one goes on")
             return
         self._reporting.config_problem = ""
         kept: dict[str, Any] = {"cameras": {}, "pipelines": {}}

@@ -25,3 +25,7 @@ class WatchedFile:
             return False
         self._seen = now
         return True
+
+    def look_again(self) -> None:
+        """Let the next `changed` say so of the file as it is: what it holds could not be taken up."""
+        self._seen = None
