@@ -142,6 +142,31 @@ def test_an_annotated_video_has_every_frame_at_its_own_time(tmp_path: Path, suff
     assert read[0] == pytest.approx(0.0, abs=0.101 if suffix == ".avi" else 0.001)
 
 
+@pytest.mark.parametrize("suffix", ["AVI", "MP4", "WEBM"])
+def test_a_suffix_in_capitals_is_the_same_container(tmp_path: Path, suffix: str) -> None:
+    for name in (f"v.{suffix}", f"v.{suffix.lower()}"):
+        sink = AnnotatedVideo(tmp_path / name, bgr, fps=10)
+        for index in range(5):
+            sink.write(result(index))
+        sink.close()
+    told = []
+    for name in (f"v.{suffix}", f"v.{suffix.lower()}"):
+        with av.open(str(tmp_path / name)) as video:
+            stream = video.streams.video[0]
+            told.append((stream.codec_context.name, stream.average_rate, stream.time_base))
+    assert told[0] == told[1]
+
+
+def test_a_picture_an_hour_makes_a_video_too(tmp_path: Path) -> None:
+    sink = AnnotatedVideo(tmp_path / "v.avi", bgr, fps=1 / 3600)
+    for index in range(3):
+        sink.write(result(index, time_s=3600.0 * index))
+    sink.close()
+    with av.open(str(tmp_path / "v.avi")) as video:
+        times = [frame.time for frame in video.decode(video=0)]
+    assert [time - times[0] for time in times] == [0.0, 3600.0, 7200.0]
+
+
 def test_odd_and_changing_sizes_are_fitted_to_the_first_one_made_even(tmp_path: Path) -> None:
     video = AnnotatedVideo(tmp_path / "a.mp4", bgr, fps=10)
     for index, size in enumerate([(63, 47), (63, 47), (128, 96), (1, 1)]):

@@ -24,6 +24,8 @@ Draw = Callable[[FrameResult], Image]
 ENCODERS: Final = ("libx264", "libopenh264", "h264_videotoolbox", "mpeg4")
 """Tried in this order: FFmpeg builds differ in what they carry."""
 _FINE: Final = Fraction(1, 90_000)
+_SLOWEST: Final = Fraction(1, 100_000)
+"""Pictures a second, at least: one a day."""
 
 
 class AnnotatedVideo:
@@ -43,14 +45,15 @@ class AnnotatedVideo:
         """
         self.path = path
         self._draw = draw
-        self._rate = Fraction(fps or 25).limit_denominator(1001)
+        self._suffix = path.suffix.lower()
+        self._rate = _rate(fps or 25)
         # AVI knows no times, only a rate.
-        self._time_base = 1 / self._rate if path.suffix == ".avi" else _FINE
+        self._time_base = 1 / self._rate if self._suffix == ".avi" else _FINE
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # In fragments of two seconds until the end, so that what was written plays even after a kill -9.
             options = {"flush_packets": "1"}
-            if path.suffix in {".mp4", ".mov"}:
+            if self._suffix in {".mp4", ".mov"}:
                 options["movflags"] = "+hybrid_fragmented"
             self._container = av.open(str(path), "w", options=options)
         except ValueError as error:
@@ -126,7 +129,7 @@ class AnnotatedVideo:
 
     def _start(self, picture: Image) -> av.VideoStream:
         height, width = (max(2, side + side % 2) for side in picture.shape[:2])
-        for name in ENCODERS if self.path.suffix != ".webm" else ("libvpx-vp9", "libvpx"):
+        for name in ENCODERS if self._suffix != ".webm" else ("libvpx-vp9", "libvpx"):
             with contextlib.suppress(av.error.FFmpegError, ValueError):
                 av.Codec(name, "w")
                 break
@@ -148,3 +151,8 @@ class AnnotatedVideo:
         stream.codec_context.thread_count = 1
         self._stream = stream
         return stream
+
+
+def _rate(fps: float) -> Fraction:
+    """Return a rate as containers have it: 30000/1001, say, or one picture an hour."""
+    return max(_SLOWEST, Fraction(fps).limit_denominator(1001 if fps >= 1 else _SLOWEST.denominator))
