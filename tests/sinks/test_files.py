@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -140,6 +144,25 @@ def test_an_annotated_video_has_every_frame_at_its_own_time(tmp_path: Path, suff
     # AVI counts its first H.264 frame as 1.
     assert [at - read[0] for at in read] == pytest.approx(times, abs=0.011)
     assert read[0] == pytest.approx(0.0, abs=0.101 if suffix == ".avi" else 0.001)
+
+
+def test_a_video_that_cannot_be_finished_is_an_error_and_holds_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = AnnotatedVideo(tmp_path / "v.mp4", bgr, fps=10)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(sink, "_encode", lambda *_: setattr(sink, "_stream", SimpleNamespace(encode=full)))
+    sink.write(result())
+    ending = threading.Thread(target=sink._end, daemon=True)
+    ending.start()
+    ending.join(5.0)
+    assert not ending.is_alive()
+    with pytest.raises(OutputError, match="No space left"):
+        sink.finish(())
+    sink.close()
 
 
 @pytest.mark.parametrize("suffix", ["AVI", "MP4", "WEBM"])

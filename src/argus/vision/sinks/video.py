@@ -104,17 +104,17 @@ class AnnotatedVideo:
             raise error
 
     def _work(self) -> None:
+        over = False
         try:
             while (result := self._queue.get()) is not None:
                 self._encode(self._draw(result), result.frame.time_s)
+            over = True
             if self._stream is not None:
                 self._container.mux(self._stream.encode(None))
         except BaseException as error:  # noqa: BLE001 - raised again in the writer's thread
             self._error = error
-            while (
-                self._queue.get() is not None
-            ):  # the run learns of it at its next write; nobody may block here
-                pass
+            while not over:  # the run learns of it at its next write; nobody may block here
+                over = self._queue.get() is None
 
     def _encode(self, picture: Image, time_s: float) -> None:
         stream = self._stream or self._start(picture)
