@@ -212,6 +212,18 @@ def test_a_suffix_that_is_no_video_is_refused_with_the_remedy(tmp_path: Path) ->
         AnnotatedVideo(tmp_path / "a.xyz", bgr)
 
 
+@pytest.mark.parametrize("suffix", [".gif", ".ogv", ".y4m", ".wav"])
+def test_a_container_that_takes_no_such_video_is_an_error_that_names_the_file(
+    tmp_path: Path, suffix: str
+) -> None:
+    sink = AnnotatedVideo(tmp_path / f"a{suffix}", bgr)
+    sink.write(result())
+    with pytest.raises((SpecError, OutputError), match=rf"cannot write .*a\{suffix}"):
+        sink.finish(())
+    with contextlib.suppress(OutputError):
+        sink.close()
+
+
 def test_a_drawing_that_fails_is_heard_of_in_the_run(tmp_path: Path) -> None:
     def fail(item: FrameResult) -> Image:
         raise ZeroDivisionError("no ink")

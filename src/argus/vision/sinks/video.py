@@ -88,7 +88,7 @@ class AnnotatedVideo:
         self._end()
         try:
             self._container.close()
-        except OSError as error:
+        except (OSError, av.error.FFmpegError) as error:
             raise OutputError(self.path, error.strerror or error) from error
 
     def _end(self) -> None:
@@ -98,7 +98,7 @@ class AnnotatedVideo:
 
     def _raise(self) -> None:
         error, self._error = self._error, None
-        if isinstance(error, OSError):
+        if isinstance(error, (OSError, av.error.FFmpegError)):
             raise OutputError(self.path, error.strerror or error) from error
         if error is not None:
             raise error
@@ -139,7 +139,10 @@ class AnnotatedVideo:
             )
         # No B-frames: they would shift every time in a file that is written in fragments.
         options = {"preset": "veryfast", "crf": "23", "bf": "0"} if name == "libx264" else {}
-        stream = self._container.add_stream(name, rate=self._rate, options=options)
+        try:
+            stream = self._container.add_stream(name, rate=self._rate, options=options)
+        except ValueError as error:
+            raise SpecError(f"cannot write {self.path}: {self._suffix} takes no {name}; use .mp4") from error
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = self._time_base
         stream.time_base = self._time_base
