@@ -266,6 +266,13 @@ def test_annotated_pictures_are_named_like_their_originals(tmp_path: Path) -> No
     assert picture.shape == (48, 64, 3)
 
 
+def test_originals_that_differ_in_their_suffix_have_a_picture_each(tmp_path: Path) -> None:
+    sink = AnnotatedPictures(tmp_path / "out", bgr)
+    for index, name in enumerate(["bus.jpg", "bus.png", "dog.png"]):
+        sink.write(result(index, file=name))
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["bus.jpg", "bus.png.jpg", "dog.jpg"]
+
+
 def test_one_picture_goes_to_the_file_that_was_named(tmp_path: Path) -> None:
     AnnotatedPictures(tmp_path / "a.png", bgr).write(result(0, file="bus.jpg"))
     picture = cv2.imread(str(tmp_path / "a.png"))

@@ -41,13 +41,19 @@ class AnnotatedPictures:
     def __init__(self, path: Path, draw: Draw) -> None:
         self.path = path
         self._draw = draw
+        self._written: set[str] = set()
 
     def write(self, result: FrameResult) -> None:
-        """Draw and write one picture."""
+        """Draw and write one picture; of `a.png` beside an `a.jpg` it is `a.png.jpg`."""
         frame = result.frame
         path = self.path
         if path.suffix.lower() not in PICTURE_SUFFIXES:
-            path = path / Path(frame.file or f"{frame.index:06d}").with_suffix(".jpg").name
+            original = Path(frame.file or f"{frame.index:06d}")
+            name = original.with_suffix(".jpg").name
+            if name in self._written:
+                name = f"{original.name}.jpg"
+            self._written.add(name)
+            path = path / name
         write_file(path, encode_picture(self._draw(result), path.suffix.lower()))
 
     def finish(self, still_open: Sequence[Event]) -> None:
