@@ -110,6 +110,15 @@ def test_every_frame_of_a_file_is_looked_at_once_and_in_order(tmp_path: Path) ->
     assert (summary.decoded, summary.processed, summary.dropped_stale) == (25, 25, 0)
 
 
+def test_a_folder_of_snapshots_is_named_where_one_was_taken(tmp_path: Path) -> None:
+    paths = Paths(snapshots=tmp_path / "shots", detections=tmp_path / "d.jsonl")
+    nobody = f"{SMALL}&people=0"
+    empty = run(open_source(nobody), TruthDetector(nobody), paths)
+    assert empty.outputs == [str(paths.detections)]
+    seen = run(open_source(f"{SCENE}&frames=20"), TruthDetector(SCENE), paths)
+    assert seen.outputs == [str(paths.detections), str(paths.snapshots)]
+
+
 @pytest.mark.parametrize("batch", [1, 3, 8])
 def test_a_model_that_takes_several_frames_at_once_is_given_full_batches(batch: int) -> None:
     finder = AsyncFinder(batch=batch)

@@ -64,14 +64,15 @@ class Paths:
         )
 
     def written(self) -> list[str]:
-        """Return all of them as text."""
+        """Return all of them as text; a folder of snapshots only where one was taken."""
+        snapshots = self.snapshots if self.snapshots is not None and self.snapshots.exists() else None
         return [
             str(path)
             for path in (
                 self.out,
                 self.events,
                 self.detections,
-                self.snapshots,
+                snapshots,
                 self.report,
                 self.agreement,
             )
