@@ -61,14 +61,13 @@ KINDS: Final[tuple[RecordKind, ...]] = ("trace", "detections", "track", "event",
 
 def line_of(keep: Keep, now: datetime) -> tuple[datetime | None, int | None]:
     """Return before which moment records go, and how many stay; None: that does not matter."""
-    before = None if keep.max_age_s is None else now - timedelta(seconds=keep.max_age_s)
-    return before, keep.max_count
+    return _before(keep.max_age_s, now), keep.max_count
 
 
 def late_blobs(infos: Iterable[BlobInfo], keep: BlobsKeep, now: datetime) -> tuple[str, ...]:
     """Return the keys of blobs that have to go, the oldest first."""
     ordered = sorted(infos, key=lambda info: (info.modified_at, info.key))
-    before = None if keep.max_age_s is None else now - timedelta(seconds=keep.max_age_s)
+    before = _before(keep.max_age_s, now)
     left = sum(info.size for info in ordered)
     late = []
     for info in ordered:
@@ -135,3 +134,13 @@ async def keep_expiring(
         else:
             problem("")
         await asyncio.sleep(every_s)
+
+
+def _before(max_age_s: float | None, now: datetime) -> datetime | None:
+    """Return the moment before which things are too old; None: nothing is, as before the year 1."""
+    if max_age_s is None:
+        return None
+    try:
+        return now - timedelta(seconds=max_age_s)
+    except OverflowError:
+        return None

@@ -16,6 +16,7 @@ from argus.storage.opening import open_blobs
 from argus.storage.protocol import Query, ResultsUnavailable
 from argus.storage.records import RecordKind
 from argus.storage.retention import (
+    DAY_S,
     KINDS,
     BlobsKeep,
     Keep,
@@ -57,6 +58,13 @@ def blob(key: str, size: int, seconds: float) -> BlobInfo:
 def test_age_and_number_become_a_line() -> None:
     assert line_of(Keep(60.0, 5), NOON) == (NOON - timedelta(seconds=60), 5)
     assert line_of(Keep(), NOON) == (None, None)
+
+
+def test_an_age_from_before_the_calendar_is_for_ever() -> None:
+    thousands_of_years_s = 999_999 * DAY_S
+    assert line_of(Keep(thousands_of_years_s, 5), NOON) == (None, 5)
+    assert late_blobs([blob("a", 10, 1)], BlobsKeep(thousands_of_years_s), NOON) == ()
+    assert line_of(Keep(1e300), NOON) == (None, None)
 
 
 def test_blobs_that_are_too_old_go_and_then_the_oldest_until_the_rest_fits() -> None:
