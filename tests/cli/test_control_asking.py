@@ -273,8 +273,9 @@ def test_results_are_filtered(argus: Argus, live: Live) -> None:
     assert [one["id"] for one in items(argus("get", "events", "--limit", "1", "-o", "json").out)] == ["e2"]
 
 
-def test_a_time_that_is_none_says_how_to_write_one(argus: Argus, live: Live) -> None:
-    done = argus("get", "events", "--since", "yesterday")
+@pytest.mark.parametrize("text", ["yesterday", "999999999d", "0001-01-01T00:00+14:00"])
+def test_a_time_that_is_none_says_how_to_write_one(argus: Argus, live: Live, text: str) -> None:
+    done = argus("get", "events", "--since", text)
     assert (done.code, "write 1h, 2d" in done.err) == (2, True)
 
 

@@ -113,11 +113,11 @@ def _moment(text: str | None) -> str | None:
         return None
     try:
         return (datetime.now(UTC) - timedelta(seconds=float(parse_duration_s(text)))).isoformat()
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     try:
         return datetime.fromisoformat(text).astimezone(UTC).isoformat()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise SpecError(f"{text!r} is no time: write 1h, 2d, or 2026-11-21T14:30") from None
 
 
