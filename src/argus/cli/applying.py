@@ -142,6 +142,7 @@ def drafts_in(filenames: Sequence[str]) -> list[Draft]:
         SpecError: a file is missing, or says what cannot be.
     """
     from argus.core.errors import SpecError
+    from argus.core.paths import is_folder
     from argus.core.resources.manifest import read_drafts, read_text
     from argus.core.resources.yaml_text import read_documents
 
@@ -153,7 +154,7 @@ def drafts_in(filenames: Sequence[str]) -> list[Draft]:
             continue
         path = Path(filename)
         paths = [path]
-        if path.is_dir():
+        if is_folder(path):
             paths = sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json"})
             if not paths:
                 raise SpecError(f"{path}: no YAML or JSON file in this folder")

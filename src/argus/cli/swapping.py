@@ -11,7 +11,7 @@ import typer
 
 from argus.cli.server import ServerOption, connect, named_well, names_of
 from argus.cli.tables import Output, OutputOption, print_data, say
-from argus.core.paths import expanded
+from argus.core.paths import expanded, is_file
 
 Model = Annotated[str, typer.Argument(help="A Model of the control plane; see `argus get models`.")]
 
@@ -36,7 +36,7 @@ def swap(
     with connect(server) as client:
         file = expanded(path)
         with named_well("model", name, lambda: names_of(client, "models")):
-            model = client.swap_model(name, str(file.absolute()) if file.is_file() else path)
+            model = client.swap_model(name, str(file.absolute()) if is_file(file) else path)
         _show(model, output)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argus.core.errors import SpecError
-from argus.core.paths import expanded
+from argus.core.paths import expanded, is_folder, is_there
 
 HOME_VARIABLE = "ARGUS_HOME"
 
@@ -84,7 +84,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
         return Settings(platformdirs.user_data_path("argus", appauthor=False))
     home = expanded(given).absolute()
-    if home.exists() and not home.is_dir():
+    if is_there(home) and not is_folder(home):
         raise SpecError(
             f"{HOME_VARIABLE}={given}: this is a file, not a folder; name a folder or unset the variable"
         )

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from argus.core.errors import ArgusError, SourceNotFound, SourceUnreadable, SpecError
+from argus.core.paths import is_folder, is_there
 from argus.storage.blobs import Blobs
 
 BLOB: Final = "blob:"
@@ -90,9 +91,9 @@ def recordings_of(source: str, blobs: Blobs) -> tuple[Recording, ...]:
 def _files(source: str) -> list[Recording]:
     text = os.path.expanduser(source)  # noqa: PTH111 - a pattern, which Path would take to pieces
     path = Path(text)
-    if path.is_dir():
+    if is_folder(path):
         return _folder(path)
-    if path.exists():
+    if is_there(path):
         return [_at(path, path.name)]
     if not glob.has_magic(text):
         raise SourceNotFound(f"{source} does not exist: check the source of the job")

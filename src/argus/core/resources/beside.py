@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from argus.core.paths import is_there
 from argus.core.resources.declared import NAME
 from argus.core.urls import scheme_of
 
@@ -17,7 +18,7 @@ def beside(path: str, folder: Path) -> str:
     if scheme_of(path) is not None or Path(path).is_absolute():
         return path
     found = folder / path
-    return str(found) if found.exists() else path
+    return str(found) if is_there(found) else path
 
 
 def with_paths_beside(kind: str, spec: dict[str, Any], folder: Path) -> None:

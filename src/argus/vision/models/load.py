@@ -18,7 +18,7 @@ from argus.core.errors import (
     WrongTask,
     did_you_mean,
 )
-from argus.core.paths import expanded
+from argus.core.paths import expanded, is_file, is_folder
 from argus.core.resources.model import ModelSpec
 from argus.vision.models.detector import NetworkDetector
 from argus.vision.models.engines.choose import check_precision, engine_for
@@ -113,9 +113,9 @@ def find_weights(spec: ModelSpec) -> tuple[Path, ModelSpec]:
         ModelUnreadable: there is neither such a file nor such a name.
     """
     file = expanded(spec.path)
-    if file.is_file():
+    if is_file(file):
         return file, spec
-    if file.is_dir():
+    if is_folder(file):
         raise ModelUnreadable(f"model {spec.path}: this is a folder; name the file of the weights in it")
     from argus.vision.models.registry import Registry
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from argus.core.errors import ModelUnreadable, UnknownName
-from argus.core.paths import expanded
+from argus.core.paths import expanded, is_file, is_folder
 from argus.vision.models.catalogue import CATALOGUE, CatalogueEntry
 from argus.vision.models.pull_address import WeightsAddress, is_address, parse_address
 from argus.vision.models.pull_download import GIB, USUAL_PATIENCE, Patience, Progress, discard, download
@@ -77,7 +77,7 @@ def pull(
         informed = replace(options, name=options.name or entry.name, told=_told_by(entry, options.told))
         return _fetched(entry.address, registry, downloads, informed, report)
     path = expanded(what)
-    if not path.is_file():
+    if not is_file(path):
         raise _nothing_there(what, path)
     return Pulled(add_file(path, registry, options), vouched=True)
 
@@ -148,7 +148,7 @@ def _told_by(entry: CatalogueEntry, told: ModelFacts) -> ModelFacts:
 
 
 def _nothing_there(what: str, path: Path) -> ModelUnreadable | UnknownName:
-    if path.is_dir():
+    if is_folder(path):
         return ModelUnreadable(f"{what}: this is a folder; give the path of the weights in it")
     if path.suffix or "/" in what:
         return ModelUnreadable(f"{what}: there is no such file; check the path")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from argus.core.errors import SpecError
+from argus.core.paths import is_folder
 from argus.core.resources.pipeline import PipelineSpec
 from argus.vision.draw import Annotator
 from argus.vision.engine.agreement_report import AgreementReport, write_agreement
@@ -46,7 +47,7 @@ class Paths:
         def within(folder: Path | None, option: str, suffix: str) -> Path | None:
             if folder is None:
                 return None
-            if folder.suffix and not folder.is_dir():
+            if folder.suffix and not is_folder(folder):
                 raise SpecError(
                     f"--{option} {folder}: with several cameras this is a folder with a file for each: "
                     f"name it without {folder.suffix}"
@@ -65,7 +66,7 @@ class Paths:
 
     def written(self) -> list[str]:
         """Return all of them as text; a folder of snapshots only where one was taken."""
-        snapshots = self.snapshots if self.snapshots is not None and self.snapshots.exists() else None
+        snapshots = self.snapshots if self.snapshots is not None and is_folder(self.snapshots) else None
         return [
             str(path)
             for path in (

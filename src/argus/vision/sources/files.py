@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import stat
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final, Literal
 import av.error
 
 from argus.core.errors import SourceNotFound, SourceUnreadable
+from argus.core.paths import is_there
 from argus.core.resources.camera import Decoder as DecoderName
 from argus.vision.sources.containers import VideoInput, open_video
 from argus.vision.sources.decoding import Decoder, packets
@@ -65,11 +67,15 @@ def expect_file(path: Path) -> None:
 
     Raises:
         SourceNotFound: nothing is there.
-        SourceUnreadable: it is empty.
+        SourceUnreadable: it is empty, or nobody may look there.
     """
-    if not path.exists():
-        raise SourceNotFound(f"{path} does not exist{_similar(path)}: check the path")
-    if path.is_file() and path.stat().st_size == 0:
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise SourceNotFound(f"{path} does not exist{_similar(path)}: check the path") from None
+    except OSError as error:
+        raise SourceUnreadable(f"{path}: {error.strerror}: check the path and who may read it") from None
+    if stat.S_ISREG(found.st_mode) and found.st_size == 0:
         raise SourceUnreadable(f"{path} is empty (0 bytes): record or copy it again")
 
 
@@ -174,7 +180,7 @@ def _similar(path: Path) -> str:
     try:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
-        return "" if path.parent.exists() else f" (nor does the folder {path.parent})"
+        return "" if is_there(path.parent) else f" (nor does the folder {path.parent})"
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
     return f"; did you mean {str(path.with_name(near[0]))!r}?" if near else ""
 

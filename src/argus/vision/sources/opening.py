@@ -10,7 +10,7 @@ from typing import Final, Literal, cast
 from urllib.parse import unquote
 
 from argus.core.errors import UnknownName
-from argus.core.paths import expanded
+from argus.core.paths import expanded, is_folder
 from argus.core.plugins import load_plugin, plugin_names
 from argus.core.resources.camera import Decoder
 from argus.core.urls import quote_user, scheme_of
@@ -111,7 +111,7 @@ def open_path(path: Path, options: SourceOptions) -> Source:
     if path.is_relative_to("/dev") and path.name.startswith("video"):
         return _open_device(str(path), options)
     expect_file(path)
-    if path.is_dir():
+    if is_folder(path):
         return open_folder(path, options)
     if path.suffix.lower() in PICTURES:
         return open_image(path, options)
