@@ -392,7 +392,9 @@ def test_an_unknown_job_names_the_nearest(argus: Argus, full: Live) -> None:
 
 
 def test_a_model_is_swapped_and_rolled_back(argus: Argus, full: Live) -> None:
-    assert argus("models", "swap", "people", "builtin:motion").out == "model/people uses builtin:motion\n"
+    swapped = argus("models", "swap", "people", "builtin:motion")
+    assert swapped.out == "model/people uses builtin:motion\n"
+    assert "until these are loaded, and where they cannot be: see `argus describe" in swapped.err
     assert argus("models", "rollback", "people").out == "model/people uses builtin:people\n"
     assert argus("models", "rollback", "people").code == 1
 

@@ -61,4 +61,7 @@ def _show(model: dict[str, Any], output: Output) -> None:
         return
     name = model["metadata"]["name"]
     typer.echo(f"model/{name} uses {model['spec']['path']}")
-    say(f"see `argus describe model {name}`")
+    say(
+        "what runs goes on with the weights before until these are loaded, and where they cannot be: "
+        f"see `argus describe model {name}`"
+    )
