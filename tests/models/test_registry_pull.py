@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from argus.vision.models.pull import PullOptions, pull
 from argus.vision.models.pull_address import WeightsAddress, parse_address
 from argus.vision.models.pull_download import Patience, Progress, download, part_of
 from argus.vision.models.registry import ModelFacts, Registry
+from argus.vision.models.registry_facts import read_facts
 from argus.vision.models.registry_lock import locked
 from tests.conftest import need
 from tests.models.tiny_network import write_tiny_detector
@@ -40,7 +42,8 @@ def downloads(tmp_path: Path) -> Path:
 
 def fetch(address: str, downloads: Path, limit_bytes: int = 10**9) -> bytes:
     where = parse_address(address, unverified=True)
-    return download(where, downloads, patience=QUICK, limit_bytes=limit_bytes).read_bytes()
+    with download(where, downloads, patience=QUICK, limit_bytes=limit_bytes) as file:
+        return file.read_bytes()
 
 
 def part(address: str, downloads: Path) -> Path:
@@ -51,7 +54,8 @@ def test_a_file_arrives_whole_with_its_progress(server: WeightsServer, downloads
     server.files["/net.onnx"] = Served(CONTENT)
     seen: list[Progress] = []
     address = parse_address(server.url("/net.onnx"))
-    file = download(address, downloads, patience=QUICK, report=seen.append)
+    with download(address, downloads, patience=QUICK, report=seen.append) as file:
+        pass
     assert (file.name, file.read_bytes()) == ("net.onnx", CONTENT)
     assert [progress.done_bytes for progress in seen] == sorted(progress.done_bytes for progress in seen)
     assert seen[-1] == Progress(len(CONTENT), len(CONTENT))
@@ -274,6 +278,37 @@ def test_two_pulls_of_one_file_do_not_write_into_each_other(server: WeightsServe
     with locked(lock, "pulling this file", patience_s=0):
         with pytest.raises(OutputError, match=f"process {os.getpid()} is still busy with pulling this file"):
             fetch(server.url("/net.onnx"), downloads)
+
+
+def test_who_pulls_what_another_is_registering_is_told_and_takes_nothing_away(
+    server: WeightsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files["/tiny.onnx"] = Served(write_tiny_detector(tmp_path / "tiny.onnx").read_bytes())
+
+    def looked_into(file: Path, told: ModelFacts) -> ModelFacts:
+        with pytest.raises(OutputError, match=f"process {os.getpid()} is still busy with pulling this file"):
+            pulled(server.url("/tiny.onnx"), tmp_path)
+        return read_facts(file, told)
+
+    monkeypatch.setattr("argus.vision.models.pull.read_facts", looked_into)
+    registry, created = pulled(server.url("/tiny.onnx"), tmp_path)
+    assert created
+    assert [model.record.reference for model in registry.models()] == ["tiny@1"]
+
+
+def test_a_lock_that_its_holder_removes_lets_one_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, real = tmp_path / "file" / "lock", fcntl.flock
+    taken: list[int] = []
+
+    def flock(descriptor: int, how: int) -> None:
+        if not taken:  # between opening and locking
+            shutil.rmtree(lock.parent)
+        taken.append(descriptor)
+        real(descriptor, how)
+
+    monkeypatch.setattr("argus.vision.models.registry_lock.fcntl.flock", flock)
+    with locked(lock, "pulling this file", patience_s=0):
+        assert lock.read_text() == str(os.getpid())
 
 
 def test_a_redirect_from_https_to_http_is_refused(

@@ -104,18 +104,18 @@ def _fetched(
     known = _already_here(registry, name, version, address.sha256, options.told)
     if known is not None:
         return Pulled(known, vouched=True)
-    file = download(
+    with download(
         address, downloads, limit_bytes=options.limit_bytes, patience=options.patience, report=report
-    )
-    try:
-        facts = read_facts(file, options.told)
-    except ModelUnreadable:
+    ) as file:
+        try:
+            facts = read_facts(file, options.told)
+        except ModelUnreadable:
+            discard(file)
+            raise
+        registration = registry.register(
+            file, name=name, version=version, source=address.shown, facts=facts, link=True
+        )
         discard(file)
-        raise
-    registration = registry.register(
-        file, name=name, version=version, source=address.shown, facts=facts, link=True
-    )
-    discard(file)
     return Pulled(registration, vouched=address.sha256 is not None)
 
 

@@ -13,7 +13,8 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -71,6 +72,7 @@ def part_of(address: WeightsAddress, folder: Path) -> Path:
     return folder / key / f"{address.file_name}.part"
 
 
+@contextmanager
 def download(
     address: WeightsAddress,
     folder: Path,
@@ -78,8 +80,10 @@ def download(
     limit_bytes: int = 4 * GIB,
     patience: Patience = USUAL_PATIENCE,
     report: Callable[[Progress], None] = lambda _: None,
-) -> Path:
-    """Return the complete, verified file of an address; the caller discards it when it is done with it.
+) -> Iterator[Path]:
+    """Lend the complete, verified file of an address; the caller discards it when it is done with it.
+
+    Nobody else has the file, nor may fetch or discard it, before the block ends.
 
     Args:
         address: What is fetched, and its checksum if there is one.
@@ -96,37 +100,48 @@ def download(
     """
     part_file = part_of(address, folder)
     with locked(part_file.parent / "lock", "pulling this file", patience_s=0.0):
-        try:
-            part = Part(part_file)
-            complete = part_file.with_suffix("")
-            if address.sha256 and complete.is_file() and sha256_of(complete) == address.sha256:
-                return complete
-            resumed = part.size_bytes > 0
-            _fetch(address, part, limit_bytes, patience, report)
-            if not _right(address, part) and resumed:
-                # The old part may be at fault rather than the server: once more, from the beginning.
-                part.forget()
-                report(Progress(0, None, "what lay here did not fit; starting over"))
-                _fetch(address, part, limit_bytes, patience, report)
-            if not _right(address, part):
-                arrived = sha256_of(part.file)
-                discard(part.file)
-                raise ModelUnreadable(_wrong_file(address, arrived))
-            part.note.unlink(missing_ok=True)
-            return part.file.rename(complete)
-        except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise OutputError(
-                    part_file, "the disk is full; free some space and pull again, it goes on where it ended"
-                ) from error
-            if error.errno is not None:
-                raise OutputError(error.filename or part_file, error.strerror) from error
-            raise
+        yield _complete(address, part_file, limit_bytes, patience, report)
 
 
 def discard(file: Path) -> None:
     """Delete a file that `download` returned, and everything kept beside it."""
     shutil.rmtree(file.parent, ignore_errors=True)
+
+
+def _complete(
+    address: WeightsAddress,
+    part_file: Path,
+    limit_bytes: int,
+    patience: Patience,
+    report: Callable[[Progress], None],
+) -> Path:
+    """Return the complete, verified file, fetched where it is not here."""
+    try:
+        part = Part(part_file)
+        complete = part_file.with_suffix("")
+        if address.sha256 and complete.is_file() and sha256_of(complete) == address.sha256:
+            return complete
+        resumed = part.size_bytes > 0
+        _fetch(address, part, limit_bytes, patience, report)
+        if not _right(address, part) and resumed:
+            # The old part may be at fault rather than the server: once more, from the beginning.
+            part.forget()
+            report(Progress(0, None, "what lay here did not fit; starting over"))
+            _fetch(address, part, limit_bytes, patience, report)
+        if not _right(address, part):
+            arrived = sha256_of(part.file)
+            discard(part.file)
+            raise ModelUnreadable(_wrong_file(address, arrived))
+        part.note.unlink(missing_ok=True)
+        return part.file.rename(complete)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise OutputError(
+                part_file, "the disk is full; free some space and pull again, it goes on where it ended"
+            ) from error
+        if error.errno is not None:
+            raise OutputError(error.filename or part_file, error.strerror) from error
+        raise
 
 
 def _right(address: WeightsAddress, part: Part) -> bool:

@@ -22,25 +22,46 @@ def locked(path: Path, what: str, patience_s: float) -> Iterator[None]:
     """Hold the lock file `path` while the block runs; its folder is made when it is missing.
 
     Args:
-        path: The lock file; it stays, since removing it would let two holders in.
+        path: The lock file; only its holder may remove it.
         what: What is guarded, in the words of the message.
         patience_s: How long another holder is waited for.
 
     Raises:
         OutputError: it could not be made, or somebody held it longer than `patience_s`.
     """
+    deadline = time.monotonic() + patience_s
+    descriptor = _held(path, what, deadline)
+    while not _is_at(descriptor, path):  # whoever held it before has removed it with its folder
+        os.close(descriptor)
+        descriptor = _held(path, what, deadline)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _held(path: Path, what: str, deadline: float) -> int:
+    """Return a descriptor of the lock file, which is ours."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise OutputError(path, error.strerror) from error
     try:
-        _acquire(descriptor, path, what, time.monotonic() + patience_s)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
-    finally:
+        _acquire(descriptor, path, what, deadline)
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _acquire(descriptor: int, path: Path, what: str, deadline: float) -> None:
