@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -299,6 +300,29 @@ def test_who_waits_too_long_for_another_process_is_told_which(tmp_path: Path) ->
         ):
             with locked(tmp_path / "lock", "the registry of models", patience_s=0.05):
                 pass
+
+
+def test_a_file_system_without_locks_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(descriptor: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("argus.vision.models.registry_lock.fcntl.flock", refuses)
+    with pytest.raises(OutputError, match=r"cannot write .*\.lock: it cannot be locked: No locks available"):
+        Registry(tmp_path / "models").register(weights(tmp_path), name="people")
+
+
+def test_a_disk_without_room_for_the_note_of_the_lock_keeps_nobody_from_removing(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, data: bytes, at: int) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    registry.register(weights(tmp_path), name="people")
+    monkeypatch.setattr("argus.vision.models.registry_lock.os.pwrite", full)
+    registry.remove("people")
+    assert registry.models() == []
 
 
 def test_the_lock_is_free_again_after_an_error(tmp_path: Path) -> None:

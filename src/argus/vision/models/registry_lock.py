@@ -9,7 +9,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from argus.core.errors import OutputError
@@ -27,7 +27,7 @@ def locked(path: Path, what: str, patience_s: float) -> Iterator[None]:
         patience_s: How long another holder is waited for.
 
     Raises:
-        OutputError: it could not be made, or somebody held it longer than `patience_s`.
+        OutputError: it could not be made or locked, or somebody held it longer than `patience_s`.
     """
     deadline = time.monotonic() + patience_s
     descriptor = _held(path, what, deadline)
@@ -35,8 +35,9 @@ def locked(path: Path, what: str, patience_s: float) -> Iterator[None]:
         os.close(descriptor)
         descriptor = _held(path, what, deadline)
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        with suppress(OSError):  # a full disk: who waits is not told who is waited for
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -75,5 +76,7 @@ def _acquire(descriptor: int, path: Path, what: str, deadline: float) -> None:
                     path, f"process {holder} is still busy with {what}; try again when it is done"
                 ) from None
             time.sleep(_POLL_S)
+        except OSError as error:
+            raise OutputError(path, f"it cannot be locked: {error.strerror}") from error
         else:
             return
