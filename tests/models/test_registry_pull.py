@@ -436,6 +436,33 @@ def test_a_file_of_this_machine_is_copied(tmp_path: Path) -> None:
     assert registry.resolve("mine@5").record.labels == ("person", "car")
 
 
+def write_in_two_files(path: Path, location: str) -> Path:
+    """Write the tiny detector with its tensor in another file."""
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(str(write_tiny_detector(path)))
+    tensor = model.graph.initializer[0]
+    tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
+    (path.parent / location).parent.mkdir(exist_ok=True)
+    onnx.save(model, str(path), save_as_external_data=True, location=location, size_threshold=0)
+    return path
+
+
+def test_a_network_whose_tensors_lie_in_a_file_of_any_name_is_registered_with_it(tmp_path: Path) -> None:
+    registry, _ = pulled(str(write_in_two_files(tmp_path / "tiny.onnx", "tensors.bin")), tmp_path)
+    model = registry.resolve("tiny")
+    assert [file.name for file in model.record.files] == ["tiny.onnx", "tensors.bin"]
+    load_detector(model.path).close()
+
+
+def test_a_network_whose_tensors_lie_in_another_folder_is_refused(tmp_path: Path) -> None:
+    network = write_in_two_files(tmp_path / "tiny.onnx", "parts/tensors.bin")
+    with pytest.raises(ModelUnreadable, match=r"its tensors lie in parts/tensors\.bin, and not in its own"):
+        pulled(str(network), tmp_path)
+    assert Registry(tmp_path / "models").models() == []
+
+
 def test_what_is_told_wins_over_what_the_network_says(tmp_path: Path) -> None:
     told = ModelFacts(labels=("human", "vehicle"), licence="CC0-1.0", reading={"layout": "yolov8"})
     registry, _ = pulled(str(write_tiny_detector(tmp_path / "tiny.onnx")), tmp_path, told=told)

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 from argus.core.errors import ModelUnreadable
+from argus.vision.models.registry_parameters import external_files
 from argus.vision.models.registry_record import RegisteredModel, WeightsFile, sha256_of
 
 
@@ -67,12 +68,23 @@ def check_readable(weights: Path) -> None:
 
 
 def companions(weights: Path) -> list[Path]:
-    """Return the files beside the weights that their format cannot do without."""
-    if weights.suffix.lower() == ".onnx":
-        # The names that exporters use for the tensors of a network over 2 GiB.
-        names = [f"{weights.name}.data", f"{weights.name}_data", f"{weights.stem}.data"]
-        return [path for name in names if (path := weights.with_name(name)).is_file()]
-    return []
+    """Return the files beside the weights that their format cannot do without.
+
+    Raises:
+        ModelUnreadable: one of them does not lie beside the weights.
+    """
+    if weights.suffix.lower() != ".onnx":
+        return []
+    # The names that exporters use for the tensors of a network over 2 GiB, and those that the file says.
+    usual = [f"{weights.name}.data", f"{weights.name}_data", f"{weights.stem}.data"]
+    said = sorted({str(Path(name)) for name in external_files(weights)}.difference(usual))
+    for name in said:
+        if Path(name).name != name:
+            raise ModelUnreadable(
+                f"{weights}: its tensors lie in {name}, and not in its own folder: save the network again, "
+                "with all its tensors in one file beside it"
+            )
+    return [path for name in [*usual, *said] if (path := weights.with_name(name)).is_file()]
 
 
 def take(path: Path, folder: Path, link: bool) -> WeightsFile:

@@ -1,4 +1,6 @@
-"""How many parameters an ONNX file holds, read from its headers alone: no weight is loaded.
+"""How many parameters an ONNX file holds, and where those lie that it does not hold itself.
+
+Read from its headers alone: no weight is loaded.
 
 ONNX is protocol buffers: fields of (number, wire type, value), skipped unless they lead to a
 tensor's dimensions. Source: `onnx.proto` of the ONNX project and the protocol buffers encoding.
@@ -9,13 +11,15 @@ from __future__ import annotations
 import math
 import mmap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _GRAPH = 7  # ModelProto.graph
 _NODE, _INITIALISER = 1, 5  # GraphProto.node, .initializer
 _ATTRIBUTE = 5  # NodeProto.attribute
 _TENSOR = 5  # AttributeProto.t
-_DIMS, _DATA_TYPE = 1, 2  # TensorProto.dims, .data_type
+_DIMS, _DATA_TYPE, _EXTERNAL = 1, 2, 13  # TensorProto.dims, .data_type, .external_data
+_KEY, _VALUE = 1, 2  # StringStringEntryProto.key, .value
 _INT64 = 7  # shapes and indices rather than weights
 
 _Field = tuple[int, int, int, int]
@@ -25,27 +29,51 @@ _Field = tuple[int, int, int, int]
 def count_parameters(file: Path) -> int | None:
     """Return how many weights the network has; None where the file is no such network."""
     try:
-        with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return sum(
-                _of_graph(data, begin, end)
-                for number, wire, begin, end in _fields(data, 0, len(data))
-                if number == _GRAPH and wire == 2
-            )
+        with _mapped(file) as data:
+            return sum(_of_tensor(data, begin, end) for begin, end in _tensors(data))
     except (OSError, ValueError, IndexError):
         return None
 
 
-def _of_graph(data: mmap.mmap, begin: int, end: int) -> int:
-    total = 0
-    for number, wire, first, last in _fields(data, begin, end):
+def external_files(file: Path) -> set[str]:
+    """Return where the tensors lie that are not in the file, as it says it; none for no such network."""
+    try:
+        with _mapped(file) as data:
+            return {
+                data[first:last].decode()
+                for begin, end in _tensors(data)
+                for key, first, last in _entries(data, begin, end)
+                if key == b"location"
+            }
+    except (OSError, ValueError, IndexError):
+        return set()
+
+
+@contextmanager
+def _mapped(file: Path) -> Iterator[mmap.mmap]:
+    with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data
+
+
+def _tensors(data: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """Return where each tensor of weights begins and ends."""
+    for number, wire, first, last in _inside(data, 0, len(data), _GRAPH):
         if number == _INITIALISER and wire == 2:
-            total += _of_tensor(data, first, last)
+            yield first, last
         elif number == _NODE and wire == 2:
             # Some exporters write weights as constants.
             for tensor, inner, start, stop in _inside(data, first, last, _ATTRIBUTE):
                 if tensor == _TENSOR and inner == 2:
-                    total += _of_tensor(data, start, stop)
-    return total
+                    yield start, stop
+
+
+def _entries(data: mmap.mmap, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Return what a tensor says of its external data: each key, and where its value begins and ends."""
+    for number, wire, first, last in _fields(data, begin, end):
+        if number == _EXTERNAL and wire == 2:
+            entry = {key: (start, stop) for key, _, start, stop in _fields(data, first, last)}
+            if _KEY in entry and _VALUE in entry:
+                yield data[slice(*entry[_KEY])], *entry[_VALUE]
 
 
 def _of_tensor(data: mmap.mmap, begin: int, end: int) -> int:
