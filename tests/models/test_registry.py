@@ -117,6 +117,15 @@ def test_external_data_comes_along_and_belongs_to_the_fingerprint(registry: Regi
     assert registry.register(weights(tmp_path), name="large").created
 
 
+@pytest.mark.parametrize("name", [".net.onnx", "model.json"])
+def test_a_file_name_that_the_registry_cannot_keep_is_refused(
+    registry: Registry, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(ModelUnreadable, match=r"no file of this name can be registered; give it another"):
+        registry.register(weights(tmp_path, name=name), name="people")
+    assert registry.models() == []
+
+
 @pytest.mark.parametrize("name", ["People", "", "a_b", "-a", "../escape", "a/b", "x" * 64])
 def test_a_name_that_is_no_dns_label_is_refused_with_the_nearest_that_is(
     registry: Registry, tmp_path: Path, name: str

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from argus.core.errors import ModelUnreadable
 from argus.vision.models.registry_parameters import external_files
-from argus.vision.models.registry_record import RegisteredModel, WeightsFile, sha256_of
+from argus.vision.models.registry_record import RECORD_FILE, RegisteredModel, WeightsFile, sha256_of
 
 
 def verify(model: RegisteredModel, *, every_byte: bool = False) -> None:
@@ -88,7 +88,13 @@ def companions(weights: Path) -> list[Path]:
 
 
 def take(path: Path, folder: Path, link: bool) -> WeightsFile:
-    """Bring a file into `folder`, flushed to the disk, and return what it is."""
+    """Bring a file into `folder`, flushed to the disk, and return what it is.
+
+    Raises:
+        ModelUnreadable: its name is one that the registry needs for itself, or hides.
+    """
+    if path.name.startswith(".") or path.name == RECORD_FILE:
+        raise ModelUnreadable(f"{path}: no file of this name can be registered; give it another one")
     target = folder / path.name
     if not (link and _linked(path, target)):
         shutil.copyfile(path, target)
