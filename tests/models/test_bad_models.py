@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ from argus.vision.models import (
     load_model,
     load_segmenter,
 )
+from argus.vision.models.pull import pull
+from argus.vision.models.registry import Registry
+from argus.vision.models.registry_facts import inspect
 from tests.models.networks import frame, names, write_network, yolov8_rows
 
 LABELS = names("person", "car")
@@ -71,6 +75,21 @@ def test_a_file_that_is_no_network_says_so(tmp_path: Path, content: bytes, fact:
 def test_a_missing_file_names_its_neighbour(detector_file: Path) -> None:
     with pytest.raises(ModelUnreadable, match=r"there is no such file.*did you mean 'cars\.onnx' in .*\?"):
         load_model(detector_file.with_name("car.onnx"))
+
+
+@pytest.mark.parametrize("path", ["~nobody-here/cars.onnx", "c" * 300 + ".onnx"])
+def test_a_path_that_cannot_be_is_as_one_that_is_not(path: str, tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "models")
+    for tried in (load_model, partial(inspect, registry=registry)):
+        with pytest.raises(ModelUnreadable, match="there is no such file, and no model of this name"):
+            tried(path)
+    with pytest.raises(ModelUnreadable, match="there is no such file; check the path"):
+        pull(path, registry, tmp_path)
+
+
+def test_labels_of_a_user_whom_nobody_knows_are_missing(detector_file: Path) -> None:
+    with pytest.raises(SpecError, match=r"labels file ~nobody-here/names\.txt: No such file"):
+        load_model(detector_file, labels="~nobody-here/names.txt")
 
 
 def test_an_unknown_name_points_to_the_registry() -> None:
