@@ -59,6 +59,12 @@ def test_a_file_of_labels_has_one_per_line(tmp_path: Path) -> None:
     assert labels_of_spec(ModelSpec(path="net.onnx", labels=str(file))) == ("cat", "dog")
 
 
+def test_the_mark_that_editors_put_before_a_text_is_no_part_of_the_first_label(tmp_path: Path) -> None:
+    file = tmp_path / "labels.txt"
+    file.write_bytes(b"\xef\xbb\xbfcat\r\ndog\r\n")
+    assert labels_of_spec(ModelSpec(path="net.onnx", labels=str(file))) == ("cat", "dog")
+
+
 @pytest.mark.parametrize(
     ("content", "fact"), [(None, "No such file"), (b"", "it is empty"), (b"\xff\xfe\x00", "no text in UTF-8")]
 )

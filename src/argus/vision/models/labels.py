@@ -51,7 +51,7 @@ def labels_of_spec(spec: ModelSpec) -> tuple[str, ...] | None:
         return spec.labels
     file = expanded(spec.labels)
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no text in UTF-8"
         raise SpecError(f"labels file {file}: {reason}; give a text file with one name per line") from error
