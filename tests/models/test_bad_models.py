@@ -77,6 +77,41 @@ def test_a_missing_file_names_its_neighbour(detector_file: Path) -> None:
         load_model(detector_file.with_name("car.onnx"))
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"names": "[" * 100_000},
+        {"names": "{[]: 'a'}"},
+        {"names": "{0: 'a', 1e400: 'b'}"},
+        {"imgsz": "-" * 100_000 + "1"},
+        {"imgsz": "{[]: 1}"},
+        {"imgsz": "[0, 0]"},
+        {"imgsz": "True"},
+        {"imgsz": "1000000"},
+        {"stride": "9" * 5000},
+        {"stride": "999999"},
+    ],
+)
+def test_metadata_that_make_no_sense_say_nothing(metadata: dict[str, str], tmp_path: Path) -> None:
+    rows = yolov8_rows([(20, 30, 10, 8, 1, 0.9)], side=640)
+    free = write_network(
+        tmp_path / "cars.onnx", {"output0": rows}, picture=(1, 3, "h", "w"), metadata=metadata
+    )
+    seen = inspect(str(free), Registry(tmp_path / "models"))
+    assert (seen.labels, seen.input_size) == (("class_0", "class_1"), (640, 640))
+
+
+def test_metadata_in_another_encoding_are_one_clear_error(tmp_path: Path) -> None:
+    file = write_network(
+        tmp_path / "cars.onnx",
+        {"output0": yolov8_rows([(20, 30, 10, 8, 1, 0.9)])},
+        metadata=names("perXson", "car"),
+    )
+    file.write_bytes(file.read_bytes().replace(b"perXson", b"per\xe9son"))
+    with pytest.raises(ModelUnreadable, match=r"cars\.onnx: its names or metadata are no text in UTF-8"):
+        load_model(file)
+
+
 @pytest.mark.parametrize("path", ["~nobody-here/cars.onnx", "c" * 300 + ".onnx"])
 def test_a_path_that_cannot_be_is_as_one_that_is_not(path: str, tmp_path: Path) -> None:
     registry = Registry(tmp_path / "models")

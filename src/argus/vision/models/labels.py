@@ -13,6 +13,8 @@ from argus.vision.models.catalogue_labels import COCO
 
 UNCOUNTED = 1000
 """How many names are made up for a network that does not say how many classes it knows."""
+NO_LITERAL = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
+"""What `ast.literal_eval` raises for a text that is none."""
 
 
 def labels_in_metadata(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
@@ -25,15 +27,15 @@ def labels_in_metadata(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
         return None
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except NO_LITERAL:
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     if isinstance(value, Mapping):
         try:
             by_id = {int(key): str(name) for key, name in value.items()}
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
         return tuple(by_id[i] for i in range(len(by_id))) if set(by_id) == set(range(len(by_id))) else None
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -14,7 +14,7 @@ from argus.core.errors import ModelUnreadable, SpecError
 from argus.core.resources.model import ModelSpec
 from argus.vision.models.engines.onnxruntime import dry_run, read_signature
 from argus.vision.models.engines.protocol import Arithmetic, Port, Signature
-from argus.vision.models.labels import choose_labels, labels_in_metadata, labels_of_spec
+from argus.vision.models.labels import NO_LITERAL, choose_labels, labels_in_metadata, labels_of_spec
 from argus.vision.models.layouts.layout import BoxLayout, Clues, VectorLayout, picture_port
 from argus.vision.models.layouts.recognise import recognise
 
@@ -28,6 +28,8 @@ _TASKS = {
 }
 _DEFAULT_SIDE = 640
 _DEFAULT_STRIDE = 32
+_LEAST_SIDE, _MOST_SIDE = 8, 8192
+"""Sides that a spec may give too; what metadata say beyond them is nonsense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def _canvas(name: str, spec: ModelSpec, picture: Port, metadata: Mapping[str, st
             )
     else:
         wide, high = _size_in_metadata(metadata) or (_DEFAULT_SIDE, _DEFAULT_SIDE)
-    stride = _number(metadata.get("stride")) or _DEFAULT_STRIDE
+    stride = _stride_in_metadata(metadata) or _DEFAULT_STRIDE
     # A free side must be whole cells of the coarsest grid.
     width = width if width is not None else -(-wide // stride) * stride
     height = height if height is not None else -(-high // stride) * stride
@@ -109,17 +111,17 @@ def _size_in_metadata(metadata: Mapping[str, str]) -> tuple[int, int] | None:
     """Return the width and height of training that Ultralytics writes as `imgsz`, height first."""
     try:
         value = ast.literal_eval(metadata.get("imgsz", ""))
-    except (ValueError, SyntaxError):
+    except NO_LITERAL:
         return None
-    if isinstance(value, int):
-        return value, value
-    if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(n, int) for n in value):
-        return int(value[1]), int(value[0])
+    sides = value if isinstance(value, (list, tuple)) else (value, value)
+    if len(sides) == 2 and all(isinstance(n, int) and _LEAST_SIDE <= n <= _MOST_SIDE for n in sides):
+        return int(sides[1]), int(sides[0])
     return None
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdecimal() and int(text) > 0 else None
+def _stride_in_metadata(metadata: Mapping[str, str]) -> int | None:
+    text = metadata.get("stride", "")
+    return int(text) if text.isdecimal() and len(text) < 5 and 0 < int(text) <= _MOST_SIDE else None
 
 
 def _with_known_shapes(

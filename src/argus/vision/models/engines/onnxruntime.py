@@ -74,12 +74,14 @@ def read_signature(file: Path) -> Signature:
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
     session = _session(ort, file, options, ["CPUExecutionProvider"])
-    return Signature(
-        tuple(_port(value) for value in session.get_inputs()),
-        tuple(_port(value) for value in session.get_outputs()),
-        dict(session.get_modelmeta().custom_metadata_map),
-        _quantised(file.read_bytes()),
-    )
+    try:
+        inputs, outputs = map(_port, session.get_inputs()), map(_port, session.get_outputs())
+        metadata = dict(session.get_modelmeta().custom_metadata_map)
+        return Signature(tuple(inputs), tuple(outputs), metadata, _quantised(file.read_bytes()))
+    except UnicodeDecodeError as error:
+        raise ModelUnreadable(
+            f"{file.name}: its names or metadata are no text in UTF-8: export it again"
+        ) from error
 
 
 def _quantised(content: bytes) -> Literal["no", "static", "dynamic"]:
