@@ -112,6 +112,24 @@ def test_metadata_in_another_encoding_are_one_clear_error(tmp_path: Path) -> Non
         load_model(file)
 
 
+@pytest.mark.parametrize("layout", [None, "yolov8", "classifier"])
+@pytest.mark.parametrize("gives_a_number", [True, False])
+def test_a_network_that_gives_no_array_says_so(
+    tmp_path: Path, layout: str | None, gives_a_number: bool
+) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    picture = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 64, 64])
+    number = helper.make_tensor_value_info("mean", TensorProto.FLOAT, [])
+    node = helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0)
+    graph = helper.make_graph([node], "number", [picture], [number] if gives_a_number else [])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, str(tmp_path / "net.onnx"))
+    with pytest.raises(ModelUnreadable, match=r"net\.onnx: the first output of this network is no array"):
+        load_model(tmp_path / "net.onnx", layout=layout)
+
+
 @pytest.mark.parametrize("path", ["~nobody-here/cars.onnx", "c" * 300 + ".onnx"])
 def test_a_path_that_cannot_be_is_as_one_that_is_not(path: str, tmp_path: Path) -> None:
     registry = Registry(tmp_path / "models")

@@ -53,9 +53,11 @@ def recognise(
         UnknownName: there is no such layout.
         ModelUnreadable: no layout fits, or not the wanted one.
     """
+    if wanted is not None and wanted not in NAMES:
+        raise UnknownName("layout", wanted, NAMES)
+    if not signature.outputs or not signature.outputs[0].shape:
+        raise ModelUnreadable(f"{file}: the first output of this network is no array; {signature}")
     if wanted is not None:
-        if wanted not in NAMES:
-            raise UnknownName("layout", wanted, NAMES)
         layout = _as(wanted, signature, clues)
         if layout is None:
             raise ModelUnreadable(f"{file}: the layout {wanted!r} does not fit this network; {signature}")
