@@ -130,6 +130,18 @@ def test_a_network_that_gives_no_array_says_so(
         load_model(tmp_path / "net.onnx", layout=layout)
 
 
+def test_a_network_that_wants_what_nobody_gives_it_is_refused_before_its_first_picture(
+    tmp_path: Path,
+) -> None:
+    rows = yolov8_rows([(20, 30, 10, 8, 1, 0.9)])
+    size = {"image_shape": ("FLOAT", (1, 2))}
+    file = write_network(tmp_path / "cars.onnx", {"output0": rows}, metadata=LABELS, extra=size)
+    with pytest.raises(
+        ModelUnreadable, match=r"cars\.onnx: read as yolov8, .* it also wants image_shape \[1, 2\] float32"
+    ):
+        load_model(file)
+
+
 @pytest.mark.parametrize("path", ["~nobody-here/cars.onnx", "c" * 300 + ".onnx"])
 def test_a_path_that_cannot_be_is_as_one_that_is_not(path: str, tmp_path: Path) -> None:
     registry = Registry(tmp_path / "models")

@@ -79,6 +79,13 @@ def plan(file: Path, spec: ModelSpec, name: str | None = None) -> Plan:
     if said == "obb":
         raise ModelUnreadable(f"{called}: rotated boxes (task obb) cannot be read; export a detector")
     layout = recognise(signature, clues, called, spec.layout)
+    fed = {picture.name} if isinstance(layout, VectorLayout) else {picture.name, *layout.extras(())}
+    unknown = [str(port) for port in signature.inputs if port.name not in fed]
+    if unknown:
+        raise ModelUnreadable(
+            f"{called}: read as {layout.name}, it gets its picture and no more, and it also wants "
+            f"{'; '.join(unknown)}: export it without"
+        )
     count = layout.size if isinstance(layout, VectorLayout) else layout.classes
     if isinstance(layout, VectorLayout) and layout.task == "embed":
         labels: tuple[str, ...] = ()
