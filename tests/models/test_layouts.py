@@ -159,15 +159,16 @@ def test_detr_logits_and_relative_boxes_are_stretched_back(tmp_path: Path, engin
     expect(seen, ("car", 1 / (1 + np.exp(-2)), (48, 16, 80, 48)))
 
 
+@pytest.mark.parametrize("kind", ["INT64", "INT32", "FLOAT"])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_postprocessed_detr_is_told_the_size_of_the_canvas(tmp_path: Path, engine: str) -> None:
+def test_postprocessed_detr_is_told_the_size_of_the_canvas(tmp_path: Path, engine: str, kind: str) -> None:
     labels, scores = np.zeros((1, 30), np.int64), np.zeros((1, 30), np.float32)
     boxes = np.zeros((1, 30, 4), np.float32)
     labels[0, 2], scores[0, 2], boxes[0, 2] = 1, 0.75, [24, 16, 40, 48]
     path = write_network(
         tmp_path / "net.onnx",
         {"labels": labels, "boxes": boxes, "scores": scores},
-        extra={"orig_target_sizes": ("INT64", (1, 2))},
+        extra={"orig_target_sizes": (kind, (1, 2))},
         metadata=names("person", "car"),
     )
     layout, seen = see(path, engine)

@@ -33,6 +33,8 @@ from argus.vision.models.layouts.layout import (
 from argus.vision.models.preparation import IMAGENET, Geometry, Preparation
 
 _STRETCHED = Preparation(fit="stretch")
+_NUMBERS = frozenset({"int64", "int32", "float32", "float16", "float64"})
+"""What a size may be given in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class DetrPostprocessed:
     labels: int = 0
     boxes: int = 1
     scores: int = 2
+    size_dtype: str = "int64"
     preparation: Preparation = _STRETCHED
     name: str = "detr-postprocessed"
     task: DetectTask = "detect"
@@ -105,7 +108,7 @@ class DetrPostprocessed:
 
     def extras(self, geometries: Sequence[Geometry]) -> Mapping[str, NDArray[Any]]:
         """Return the size that the boxes are to be scaled to: the canvas."""
-        return {self.size_input: np.array([g.canvas_wh for g in geometries], np.int64)}
+        return {self.size_input: np.array([g.canvas_wh for g in geometries], np.dtype(self.size_dtype))}
 
     def decode(self, outputs: Arrays, canvas_wh: tuple[int, int], confidence: float) -> Candidates:
         """Return the rows above `confidence`."""
@@ -148,10 +151,10 @@ def _postprocessed(signature: Signature, clues: Clues) -> DetrPostprocessed | No
     size = next((port for port in signature.inputs if port is not picture and len(port.shape) == 2), None)
     boxes = next(i for i, port in enumerate(signature.outputs) if len(port.shape) == 3)
     whole = [i for i, p in enumerate(signature.outputs) if i != boxes and p.dtype.startswith("int")]
-    if size is None or not whole:
+    if size is None or size.dtype not in _NUMBERS or not whole:
         return None
     scores = next(i for i in range(3) if i not in {boxes, whole[0]})
-    return DetrPostprocessed(clues.classes or 0, size.name, whole[0], boxes, scores)
+    return DetrPostprocessed(clues.classes or 0, size.name, whole[0], boxes, scores, size.dtype)
 
 
 def _scaled(boxes: NDArray[np.float32], canvas_wh: tuple[int, int]) -> NDArray[np.float32]:
