@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from typing import Any
 
@@ -151,7 +152,16 @@ class _Lent:
             self._give_back(_State.DETACHED)
 
     def release(self) -> None:
-        """Give the room back; idempotent."""
+        """Give the room back, once nothing runs in it; idempotent."""
+        with self._pool._change:
+            while self.state is _State.READING and not self._mine:  # somebody who needs the room is copying
+                self._pool._change.wait()
+            request = self._request if self.state is _State.RUNNING else None
+            if request is not None:
+                self.state, self._mine = _State.READING, True
+        if request is not None:  # started, and never read
+            with suppress(ModelUnavailable):
+                request.wait()
         with self._pool._change:
             self._give_back(_State.RELEASED)
 
