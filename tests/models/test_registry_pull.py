@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from argus.core.errors import DownloadFailed, ModelUnreadable, OutputError, SpecError, UnknownName
@@ -17,6 +18,7 @@ from argus.vision.models import load_detector
 from argus.vision.models.catalogue import CATALOGUE
 from argus.vision.models.pull import PullOptions, pull
 from argus.vision.models.pull_address import WeightsAddress, parse_address
+from argus.vision.models.pull_answer import total_of
 from argus.vision.models.pull_download import Patience, Progress, download, part_of
 from argus.vision.models.registry import ModelFacts, Registry
 from argus.vision.models.registry_facts import read_facts
@@ -94,6 +96,28 @@ def test_a_file_that_changed_meanwhile_starts_over_instead_of_being_glued(
         fetch(address, downloads)
     server.files["/net.onnx"] = Served(CONTENT, etag='"two"')
     assert fetch(address, downloads) == CONTENT
+
+
+@pytest.mark.parametrize("etag", ['"two"', None])
+def test_nor_is_it_glued_where_the_server_sends_the_rest_of_another_file(
+    server: WeightsServer, downloads: Path, etag: str | None
+) -> None:
+    address = server.url("/net.onnx", checksum=False)
+    server.files["/net.onnx"] = Served(b"old" * 100_000, breaks_after=[120_000, 0, 0, 0])
+    with pytest.raises(DownloadFailed):
+        fetch(address, downloads)
+    server.files["/net.onnx"] = Served(CONTENT, etag=etag, knows_if_range=False)
+    assert fetch(address, downloads) == CONTENT
+
+
+def test_an_etag_that_cannot_be_sent_back_is_as_none(server: WeightsServer, downloads: Path) -> None:
+    server.files["/net.onnx"] = Served(CONTENT, etag='"caf\xe9"', breaks_after=[300_000])
+    assert fetch(server.url("/net.onnx"), downloads) == CONTENT
+    assert server.ranges == [None, "bytes=300000-"]
+
+
+def test_a_length_beyond_all_numbers_is_none() -> None:
+    assert total_of(httpx.Response(206, headers={"Content-Range": f"bytes 0-9/{'9' * 5000}"})) is None
 
 
 def test_a_server_that_ignores_ranges_sends_all_of_it_again(server: WeightsServer, downloads: Path) -> None:

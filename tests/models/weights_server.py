@@ -20,6 +20,7 @@ class Served:
     content: bytes = b""
     etag: str | None = '"one"'
     knows_ranges: bool = True
+    knows_if_range: bool = True
     says_length: bool = True
     breaks_after: list[int] = field(default_factory=list)
     """The n-th request is cut off before this byte of the file."""
@@ -98,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, served: Served, number: int, wanted: str | None) -> None:
         total, start = len(served.content), 0
         condition = self.headers.get("If-Range")
-        unchanged = condition is None or condition == served.etag
+        unchanged = condition in {None, served.etag} or not served.knows_if_range
         if wanted is not None and served.knows_ranges and unchanged:
             start = int(wanted.removeprefix("bytes=").partition("-")[0])
             if start >= total:

@@ -86,7 +86,7 @@ def total_of(response: httpx.Response) -> int | None:
         total: Any = response.headers.get("Content-Range", "").rpartition("/")[2]
     else:
         total = response.headers.get("Content-Length", "")
-    return int(total) if total.isdecimal() else None
+    return int(total) if total.isdecimal() and len(total) < 20 else None
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:

@@ -226,7 +226,7 @@ def _one_try(
         total = total_of(response)
         if start == 0:
             part.forget()
-            part.remember(response.headers.get("ETag"), response.headers.get("Last-Modified"), total)
+            part.remember(*_marks(response))
         _check_room(address, part, total, start, limit_bytes)
         report(Progress(start, total, f"resumed at {start / 1e6:.1f} MB" if start else ""))
         _receive(response, address, part, start=start, total=total, limit_bytes=limit_bytes, report=report)
@@ -290,7 +290,16 @@ def _start_of(response: httpx.Response, part: Part) -> int:
     if unit != "bytes" or rest.partition("-")[0] != str(have):
         part.forget()
         raise TryAgain("the server sent another part than was asked for", wait_s=0.0)
+    # Some servers know `Range` and not `If-Range`, and send the rest of whatever lies there now.
+    if have and not part.belongs_to(*_marks(response)):
+        part.forget()
+        raise TryAgain("the file has changed on the server", wait_s=0.0)
     return have
+
+
+def _marks(response: httpx.Response) -> tuple[str | None, str | None, int | None]:
+    """Return what tells one file on the server from another."""
+    return response.headers.get("ETag"), response.headers.get("Last-Modified"), total_of(response)
 
 
 def _kept(part: Part) -> str:

@@ -39,10 +39,18 @@ class Part:
 
     @property
     def validator(self) -> str | None:
-        """What `If-Range` asks for; a weak ETag cannot promise equal bytes."""
-        if self.etag and not self.etag.startswith("W/"):
+        """What `If-Range` asks for; a weak ETag promises too little, one of strange signs cannot be sent."""
+        if self.etag and not self.etag.startswith("W/") and self.etag.isascii():
             return self.etag
-        return self.modified
+        return self.modified if self.modified and self.modified.isascii() else None
+
+    def belongs_to(self, etag: str | None, modified: str | None, total_bytes: int | None) -> bool:
+        """Tell whether what the server says now is what it said of the part, as far as it says it."""
+        if None not in {self.total_bytes, total_bytes} and self.total_bytes != total_bytes:
+            return False
+        if self.etag is not None and etag is not None:
+            return self.etag == etag
+        return None in {self.modified, modified} or self.modified == modified
 
     def remember(self, etag: str | None, modified: str | None, total_bytes: int | None) -> None:
         """Note which file the part will belong to; written before its first byte."""
