@@ -142,6 +142,28 @@ def test_a_network_that_wants_what_nobody_gives_it_is_refused_before_its_first_p
         load_model(file)
 
 
+@pytest.mark.parametrize("height", [64, "h"])
+def test_numbers_that_onnx_runtime_cannot_hand_over_are_refused(tmp_path: Path, height: int | str) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    kinds = TensorProto.BFLOAT16
+    picture = helper.make_tensor_value_info("images", kinds, [1, 3, height, height])
+    rows = helper.make_tensor_value_info("output0", kinds, [1, 6, 84 if height == 64 else "n"])
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["floats"], ["mean"], keepdims=0),
+        helper.make_node("Expand", ["mean", "shape"], ["many"]),
+        helper.make_node("Cast", ["many"], ["output0"], to=kinds),
+    ]
+    shape = helper.make_tensor("shape", TensorProto.INT64, [3], [1, 6, 84])
+    graph = helper.make_graph(nodes, "bf16", [picture], [rows], [shape])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, str(tmp_path / "net.onnx"))
+    with pytest.raises(ModelUnreadable, match=r"net\.onnx: ONNX Runtime cannot exchange images .*bfloat16"):
+        load_model(tmp_path / "net.onnx", engine="onnxruntime", input_size=(64, 64))
+
+
 @pytest.mark.parametrize("path", ["~nobody-here/cars.onnx", "c" * 300 + ".onnx"])
 def test_a_path_that_cannot_be_is_as_one_that_is_not(path: str, tmp_path: Path) -> None:
     registry = Registry(tmp_path / "models")

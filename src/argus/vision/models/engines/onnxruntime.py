@@ -99,6 +99,7 @@ def dry_run(
         ModelUnreadable: the network does not run.
     """
     ort = import_onnxruntime()
+    _check_types(file, signature)
     options = ort.SessionOptions()
     options.log_severity_level = 4
     session = _session(ort, file, options, ["CPUExecutionProvider"])
@@ -178,6 +179,7 @@ def open_onnxruntime(file: Path, signature: Signature, picture: Port, options: R
         ModelUnavailable: there is no such device.
     """
     ort = import_onnxruntime()
+    _check_types(file, signature)
     device, providers = _providers(ort, options)
     cores = options.threads or usable_cores()
     settings = ort.SessionOptions()
@@ -195,6 +197,17 @@ def open_onnxruntime(file: Path, signature: Signature, picture: Port, options: R
         workers.shutdown(wait=True)
 
     return SlotPool(requests, f"ONNX Runtime {options.precision} on {device.upper()}", free)
+
+
+def _check_types(file: Path, signature: Signature) -> None:
+    """Raise `ModelUnreadable` for numbers that arrays of numpy cannot hold, such as bfloat16."""
+    known = set(_DTYPES.values())
+    strange = [str(port) for port in (*signature.inputs, *signature.outputs) if port.dtype not in known]
+    if strange:
+        raise ModelUnreadable(
+            f"{file.name}: ONNX Runtime cannot exchange {'; '.join(strange)} with us: "
+            "export the network with float32 inputs and outputs"
+        )
 
 
 class _Feed:
