@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,7 +14,7 @@ from argus.core.resources.model import ModelSpec
 from argus.core.settings import read_settings
 from argus.vision.models import load_detector, load_model
 from argus.vision.models.engines.choose import lower_precision
-from argus.vision.models.precision import judge
+from argus.vision.models.precision import Verdict, _remember, judge
 from argus.vision.models.probe import Agreement
 from tests.models.networks import names, write_network, yolov8_rows
 
@@ -94,3 +97,15 @@ def test_a_network_quantised_for_each_picture_leaves_openvino_with_a_warning(sha
         assert getattr(detector, "description", "") == "ONNX Runtime int8 on CPU"
         assert [(e["event"], e["log_level"]) for e in logs] == [("model.engine_fallback", level)]
         detector.close()
+
+
+def test_a_verdict_that_the_disk_has_no_room_for_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(told: object, file: TextIO) -> None:
+        file.write("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("argus.vision.models.precision.json.dump", full)
+    _remember(tmp_path / "precision" / "key.json", Verdict(True, "the same", 60, 0, 2.0, 1.0))
+    assert list((tmp_path / "precision").iterdir()) == []

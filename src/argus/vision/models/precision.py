@@ -169,9 +169,13 @@ def _remember(place: Path, verdict: Verdict) -> None:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=place.parent, suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(verdict), file)
-        Path(name).replace(place)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(asdict(verdict), file)
+            Path(name).replace(place)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
     except OSError as error:
         structlog.get_logger().debug("model.verdict_not_kept", reason=str(error))
 
