@@ -258,6 +258,11 @@ def test_a_download_over_the_size_asked_for_is_refused(argus: Argus, server: Wei
     assert "raise it with --max-size" in done.err
 
 
+def test_a_download_of_any_size_may_be_asked_for(argus: Argus, tiny: Path) -> None:
+    done = argus("models", "pull", tiny, "--max-size", "inf")
+    assert done.code == 0, done.err
+
+
 def test_ctrl_c_keeps_what_has_arrived_and_the_same_command_goes_on(
     argus: Argus, server: WeightsServer, home: Path, tiny: Path
 ) -> None:

@@ -29,6 +29,9 @@ app = typer.Typer(
     epilog="`argus models pull yolox-tiny`, then `argus run VIDEO --model yolox-tiny`",
 )
 
+_NO_LIMIT_GIB = float(1 << 30)
+"""What `--max-size inf` comes to: more than any disk holds."""
+
 
 @app.command("list")
 def list_models(
@@ -150,7 +153,7 @@ def pull(
         name=name,
         told=told_of(labels, task, layout, input_size, licence),
         unverified=no_checksum,
-        limit_bytes=int(max_size * (1 << 30)),
+        limit_bytes=int(min(max_size, _NO_LIMIT_GIB) * (1 << 30)),
     )
     try:
         with download_bar() as report:
