@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import select
+from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 import structlog
 from pydantic import BaseModel, Field
 
 from argus.flow.changes import Changes, shown
 from argus.flow.graph import NodeSpec, Target
-from argus.flow.loading import FunctionConsumer
+from argus.flow.loading import FunctionConsumer, settable
 from argus.flow.node import ConsumerNode
+
+_TABLE = np.eye(2)
 
 
 class Line:
@@ -135,6 +140,21 @@ def test_settings_of_functions_are_params(line: Line) -> None:
         {"answer": 2, "error": "node finder: takes no with: it takes by"},
         {"answer": 1, "ok": {"by": 5}},
     ]
+
+
+def test_defaults_of_a_function_may_be_what_json_cannot_say(line: Line) -> None:
+    def double(data: int, *, by: int = 2, where: Path = Path("/x"), table: Any = _TABLE) -> int:
+        return data * by
+
+    node = FunctionConsumer(double)
+    node.params = settable(node)
+    node.log = structlog.get_logger()
+    asked = changes(node, line)
+    asked.hear({"set": {"by": 5}, "id": 1})
+    asked.settle()
+    told = msgspec.json.decode(msgspec.json.encode(line.told))[0]["ok"]
+    assert (told["by"], told["where"]) == (5, "/x")
+    assert shown({"f": {1: [object]}, "s": "\ud800"}) == {"f": {"1": ["<class 'object'>"]}, "s": r"'\ud800'"}
 
 
 def test_passwords_are_not_shown() -> None:

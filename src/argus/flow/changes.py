@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from argus.core.urls import mask_url
 from argus.flow.graph import NodeSpec
 from argus.flow.loading import FunctionNode, NodeBroken, settable, validated
@@ -80,7 +82,7 @@ class Changes:
             return
         before, after = plain(kept), plain(wanted)
         self._node.params = wanted
-        changed = frozenset(name for name, value in after.items() if before.get(name) != value)
+        changed = frozenset(name for name, value in after.items() if not _same(before.get(name), value))
         try:
             if changed:
                 self._node.on_params(changed)
@@ -146,13 +148,31 @@ def plain(params: Any) -> dict[str, Any]:
         return {}
     if isinstance(params, dict):
         return params
-    dumped: dict[str, Any] = params.model_dump(mode="json")
+    dumped: dict[str, Any] = params.model_dump(mode="json", fallback=str)
     return dumped
 
 
 def shown(params: Any) -> dict[str, Any]:
-    """Return params as others may see them: addresses without their passwords."""
+    """Return params as others may see them: no passwords, and what is no JSON as text."""
     return {
-        name: mask_url(value) if isinstance(value, str) and "://" in value else value
+        name: mask_url(value) if isinstance(value, str) and "://" in value else _sayable(value)
         for name, value in plain(params).items()
     }
+
+
+def _same(before: Any, after: Any) -> bool:
+    """Return whether a param has not changed; of an array, say, `==` alone does not tell."""
+    if before is after:
+        return True
+    try:
+        return bool(before == after)
+    except ValueError:
+        return False
+
+
+def _sayable(value: Any) -> Any:
+    """Return what JSON can say of a value: a function's defaults, as all of its params, may be anything."""
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return ascii(value)
