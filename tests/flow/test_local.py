@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -154,6 +155,12 @@ def test_a_system_runs_until_its_stream_has_ended_and_everything_was_had(
     assert [n.replicas[0].state for n in status.nodes] == ["finished", "finished"]
     counts = link(status, "count->keep").counts
     assert (counts.sent, counts.delivered, counts.pending, counts.dropped) == (50, 50, 0, {})
+
+
+def test_what_is_infinite_stays_so_on_its_way_to_a_process(new: Callable[..., System], folder: Path) -> None:
+    never = QoS.DURABLE(backoff=math.inf, lateness=math.inf)
+    assert run(durable(new, folder, qos=never, hang_after=math.inf, restart="never")) == 0
+    assert kept(folder) == list(range(10))
 
 
 def test_consumers_miss_nothing_of_a_beginning(new: Callable[..., System], folder: Path) -> None:

@@ -212,7 +212,7 @@ class LocalSystem:
             life=self._life,
         )
         descriptor = os.memfd_create("argus-plan", os.MFD_CLOEXEC)
-        os.write(descriptor, msgspec.json.encode(plan))
+        os.write(descriptor, msgspec.msgpack.encode(plan))
         self._plans.append(descriptor)
         return ProcessSpec(
             name=source,

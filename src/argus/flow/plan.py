@@ -1,7 +1,7 @@
 """What the process of a node is told: its node, and the ends of its channels.
 
-A value that travels as JSON in an inherited file, for it may hold the address of a broker with its
-password. What is in it was decided by `transport`.
+A value that travels as MessagePack in an inherited file, for it may hold the address of a broker with its
+password; JSON has no infinity. What is in it was decided by `transport`.
 """
 
 from __future__ import annotations

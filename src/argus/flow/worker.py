@@ -31,7 +31,7 @@ from argus.processes.line import Line
 def read_plan(descriptor: int) -> Plan:
     """Return the plan that lies in an inherited file."""
     with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as data:
-        return msgspec.json.decode(data[:], type=Plan)
+        return msgspec.msgpack.decode(data[:], type=Plan)
 
 
 def order_of(inlet: InletPlan) -> Ordering[tuple[Inlet, Delivery]] | None:
