@@ -160,6 +160,18 @@ def test_what_the_class_does_not_have_is_told_with_the_nearest_name(nodes: Path)
     assert "camera has no output 'masks'; did you mean 'mask'?; known: out, mask" in output
 
 
+def test_what_no_process_can_be_told_is_refused(nodes: Path) -> None:
+    strange = node(nodes, "camera", params={"url": Path("x"), "speed": 1.0})
+    assert faults(graph([strange], [])) == [
+        f"node 'camera': param url ({type(Path()).__name__}) cannot be told to its process: "
+        "give text, 64-bit numbers or lists"
+    ]
+    assert faults(graph([strange], []), at_hand=["camera"]) == []
+    for wrong in ({"env": {"DEBUG": 1}}, {"fps": "5"}, {"replicas": 1.5}):
+        [fault] = faults(graph([node(nodes, "camera", **wrong)], []))
+        assert f"$.{next(iter(wrong))}" in fault
+
+
 def test_params_of_a_node_that_has_none(nodes: Path) -> None:
     fault = only_fault(graph([node(nodes, "worker", params={"confidence": 0.5})], []))
     assert "Worker (node.py) has no param 'confidence'; it has none" in fault

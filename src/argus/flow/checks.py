@@ -11,6 +11,8 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
+import msgspec
+
 from argus.core.errors import SpecError, did_you_mean
 from argus.flow.graph import Graph, LinkSpec, NodeSpec
 from argus.flow.outlines import Outline, TargetUnreadable, outline_of
@@ -106,6 +108,9 @@ _LABEL_RULE: Final = "a name is of small letters, digits and `-`, 63 at most, wi
 
 def _node(graph: Graph, node: NodeSpec, outlines: dict[str, Outline], at_hand: bool) -> Iterator[str]:
     who = f"node {node.name!r}"
+    if strange := list(_strange(node, at_hand)):
+        yield from (f"{who}: {fault}" for fault in strange)
+        return
     if node.replicas < 1:
         yield f"{who}: replicas is {node.replicas}: it must be at least 1; take the node out to run none"
     if node.fps is not None and not node.fps > 0:
@@ -127,6 +132,21 @@ def _node(graph: Graph, node: NodeSpec, outlines: dict[str, Outline], at_hand: b
         return
     outlines.setdefault(node.name, outline)
     yield from _outline(graph, node, outline)
+
+
+def _strange(node: NodeSpec, at_hand: bool) -> Iterator[str]:
+    """Yield what of a node cannot be told to its processes, which have nothing but what they are told."""
+    for name, value in {} if at_hand else node.params.items():
+        try:
+            msgspec.msgpack.encode(value)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            kind = type(value).__qualname__
+            yield f"param {name} ({kind}) cannot be told to its process: give text, 64-bit numbers or lists"
+    try:
+        settings = msgspec.structs.replace(node, params={})
+        msgspec.msgpack.decode(msgspec.msgpack.encode(settings), type=NodeSpec)
+    except (TypeError, ValueError, OverflowError) as error:
+        yield f"{error}"
 
 
 def _outline(graph: Graph, node: NodeSpec, outline: Outline) -> Iterator[str]:
