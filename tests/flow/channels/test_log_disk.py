@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from argus.core.errors import OutputError
 from argus.flow.channels.log import Log, LogInUse, LogUnreadable
 from argus.flow.channels.log_memory import AGAIN, DELIVERED, HELD, READY, word
 from argus.flow.channels.protocol import ChannelClosed
@@ -226,6 +227,23 @@ def test_a_full_disk_makes_the_sender_wait_and_kills_nobody(
     put(wire, 1, bytes(100_000))
     assert len(accept_all(wire.receivers[0], 1)) == 1
     assert wire.counts().sent == 1
+
+
+@pytest.mark.parametrize("call", ["pwrite", "posix_fallocate"])
+def test_a_disk_that_is_full_when_a_log_begins_leaves_nothing_that_a_later_start_trips_over(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, full)
+        with pytest.raises(OutputError, match="No space left"):
+            made.one(file=tmp_path / "log")
+    assert (tmp_path / "log").stat().st_size == 0
+    wire = made.one(file=tmp_path / "log")
+    put(wire, 0)
+    assert accept_all(wire.receivers[0], 1) == [0]
 
 
 def test_it_is_written_through_whenever_something_has_changed(

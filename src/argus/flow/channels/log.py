@@ -237,11 +237,15 @@ def _on_disk(link: str, qos: Durable, file: Path) -> int:
             if waiting or same:
                 return fd
             os.ftruncate(fd, 0)  # nothing waits, and the link's settings have changed
-        LogMemory.lay_out(fd, slots, data_size, checked=True)
-        memory = LogMemory(fd, name=str(file))
-        index_size = memory.index_size
-        memory.close()
-        os.posix_fallocate(fd, 0, index_size)
+        try:
+            LogMemory.lay_out(fd, slots, data_size, checked=True)
+            memory = LogMemory(fd, name=str(file))
+            index_size = memory.index_size
+            memory.close()
+            os.posix_fallocate(fd, 0, index_size)
+        except BaseException:
+            os.ftruncate(fd, 0)  # half of a log would be none, or kill who writes where the disk has no room
+            raise
     except OSError as error:
         os.close(fd)
         if isinstance(error, ArgusError):
