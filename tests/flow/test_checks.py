@@ -172,6 +172,14 @@ def test_what_no_process_can_be_told_is_refused(nodes: Path) -> None:
         assert f"$.{next(iter(wrong))}" in fault
 
 
+def test_a_promise_of_half_a_message_is_refused(nodes: Path) -> None:
+    both = [node(nodes, "camera"), node(nodes, "worker")]
+    half = link("camera", "worker", QoS.DURABLE(capacity=1.5))
+    assert faults(graph(both, [half])) == [
+        "link camera->worker: Expected `int`, got `float` - at `$.qos.capacity`"
+    ]
+
+
 def test_params_of_a_node_that_has_none(nodes: Path) -> None:
     fault = only_fault(graph([node(nodes, "worker", params={"confidence": 0.5})], []))
     assert "Worker (node.py) has no param 'confidence'; it has none" in fault

@@ -142,11 +142,17 @@ def _strange(node: NodeSpec, at_hand: bool) -> Iterator[str]:
         except (TypeError, ValueError, OverflowError, RecursionError):
             kind = type(value).__qualname__
             yield f"param {name} ({kind}) cannot be told to its process: give text, 64-bit numbers or lists"
+    if fault := _mistyped(msgspec.structs.replace(node, params={})):
+        yield fault
+
+
+def _mistyped(spec: NodeSpec | LinkSpec) -> str:
+    """Return which of its settings is of another type than it must be; empty: none."""
     try:
-        settings = msgspec.structs.replace(node, params={})
-        msgspec.msgpack.decode(msgspec.msgpack.encode(settings), type=NodeSpec)
+        msgspec.msgpack.decode(msgspec.msgpack.encode(spec), type=type(spec))
     except (TypeError, ValueError, OverflowError) as error:
-        yield f"{error}"
+        return str(error)
+    return ""
 
 
 def _outline(graph: Graph, node: NodeSpec, outline: Outline) -> Iterator[str]:
@@ -175,6 +181,8 @@ def _outline(graph: Graph, node: NodeSpec, outline: Outline) -> Iterator[str]:
 
 def _link(graph: Graph, link: LinkSpec, outlines: Mapping[str, Outline]) -> Iterator[str]:
     known = {node.name: node for node in reversed(graph.nodes)}
+    if fault := _mistyped(link):
+        yield f"link {link.id}: {fault}"
     for end, name in (("from", link.source), ("to", link.target)):
         if name not in known:
             yield f"link {link.id}: it leads {end} {name!r}, which is no node{did_you_mean(name, known)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from argus.core.errors import SpecError
 from argus.flow.channels import log_entries
-from argus.flow.channels.log import LogReceiver, LogSender, LogUnreadable
+from argus.flow.channels.log import MOST_BYTES, MOST_CAPACITY, Log, LogReceiver, LogSender, LogUnreadable
 from argus.flow.channels.log_lock import KernelLock
 from argus.flow.channels.protocol import ChannelClosed, MessageTooBig
 from argus.flow.codec import Encoder
@@ -338,3 +340,11 @@ def _resident_bytes() -> int:
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     raise AssertionError("the system does not tell")
+
+
+@pytest.mark.parametrize("qos", [QoS.DURABLE(capacity=sys.maxsize), QoS.DURABLE(max_bytes=sys.maxsize)])
+def test_who_wants_no_bound_is_told_which_there_is(qos: Durable, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="at most 268,435,456 and 17,592,186,044,416"):
+        Log.create("a->b", qos, 1, dead=tmp_path)
+    log = Log.create("a->b", QoS.DURABLE(capacity=MOST_CAPACITY, max_bytes=MOST_BYTES), 1, dead=tmp_path)
+    log.close()

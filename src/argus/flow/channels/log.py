@@ -26,7 +26,7 @@ from typing import Final
 
 import structlog
 
-from argus.core.errors import ArgusError, OutputError
+from argus.core.errors import ArgusError, OutputError, SpecError
 from argus.flow.channels.log_bells import Bells
 from argus.flow.channels.log_entries import Entries
 from argus.flow.channels.log_memory import (
@@ -58,6 +58,9 @@ _SLOTS_PER_MESSAGE: Final = 4
 _FEWEST_SLOTS: Final = 64
 _ROOM: Final = 2
 """Bytes of data, sparse, per byte that may wait: gaps between messages leave room for one in one piece."""
+MOST_CAPACITY: Final = 2**28
+MOST_BYTES: Final = 2**44
+"""Sparse, but addresses of each process that has an end."""
 _LEAST_ROOM: Final = 64 * 1024 * 1024
 _FLUSH_S: Final = 1.0
 _GOING_S: Final = 5.0
@@ -106,7 +109,13 @@ class Log:
             LogUnreadable: the file is no log of this version, or it is damaged.
             LogInUse: another system has it open.
             OutputError: it cannot be written.
+            SpecError: no log holds as much as is promised.
         """
+        if qos.capacity > MOST_CAPACITY or qos.max_bytes > MOST_BYTES:
+            raise SpecError(
+                f"{link}: capacity {qos.capacity:,} and max_bytes {qos.max_bytes:,}: "
+                f"a log has at most {MOST_CAPACITY:,} and {MOST_BYTES:,}"
+            )
         if not 1 <= replicas <= MOST_REPLICAS:
             raise ValueError(f"{link}: {replicas} replicas: a log has 1 to {MOST_REPLICAS}")
         fd = _in_memory(link, qos) if file is None else _on_disk(link, qos, file)
