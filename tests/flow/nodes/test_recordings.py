@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from mcap.reader import make_reader
-from mcap.writer import Writer
+from mcap.writer import CompressionType, Writer
 
 from argus.core.detections import Detections
 from argus.core.errors import OutputError, SourceNotFound, SourceUnreadable, SpecError, UnknownName
@@ -328,6 +328,38 @@ def test_damaged_bytes_end_in_one_clear_error(tmp_path: Path) -> None:
         played(broken)
     with pytest.raises(SourceNotFound):
         played(tmp_path / "nothing.mcap")
+
+
+@pytest.mark.parametrize("compression", [CompressionType.LZ4, CompressionType.ZSTD])
+def test_damaged_bytes_of_a_compressed_recording_end_in_that_error_too(
+    tmp_path: Path, compression: CompressionType
+) -> None:
+    path = tmp_path / "other.mcap"
+    with path.open("wb") as file:
+        writer = Writer(file, compression=compression)
+        writer.start()
+        channel = writer.register_channel("x", "json", writer.register_schema("any", "jsonschema", b"{}"))
+        for number in range(50):
+            writer.add_message(channel, number, json.dumps({"n": number}).encode(), number, number)
+        writer.finish()
+    data = bytearray(path.read_bytes())
+    for place in range(100, 200):
+        data[place] ^= 0x5A
+    path.write_bytes(data)
+    with pytest.raises(SourceUnreadable, match=r"other\.mcap is damaged near byte"):
+        list(read_recording(path))
+
+
+def test_a_picture_of_no_bytes_ends_in_that_error_too(tmp_path: Path) -> None:
+    path = tmp_path / "other.mcap"
+    with path.open("wb") as file:
+        writer = Writer(file)
+        writer.start()
+        channel = writer.register_channel("x", "json", writer.register_schema("any", "jsonschema", b"{}"))
+        writer.add_message(channel, 0, json.dumps({"format": "jpeg", "data": ""}).encode(), 0)
+        writer.finish()
+    with pytest.raises(SourceUnreadable, match="a message of x cannot be read"):
+        list(read_recording(path))
 
 
 def test_a_recording_of_another_program_is_played_as_dicts_and_pictures(tmp_path: Path) -> None:
