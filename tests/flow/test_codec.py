@@ -216,8 +216,21 @@ def test_pictures_travel_as_jpeg_where_a_link_says_so() -> None:
     assert np.abs(got.astype(int) - ramp.astype(int)).max() < 8
 
 
+@pytest.mark.parametrize("shape", [(0, 0, 3), (0, 10, 3), (10, 0, 3)])
+def test_a_picture_without_pixels_is_no_jpeg_and_travels_all_the_same(shape: tuple[int, ...]) -> None:
+    assert there_and_back(np.zeros(shape, np.uint8), jpeg=90).shape == shape
+
+
 def test_numbers_of_numpy_and_enumerations_are_plain_values() -> None:
     assert there_and_back([np.float32(0.5), np.int64(3), Colour.RED]) == [0.5, 3, "red"]
+
+
+@pytest.mark.parametrize(
+    "value", [2**70, {2**70: 1}, "\ud800", memoryview(bytes(4096))[::2], np.longdouble(1)]
+)
+def test_what_the_encoder_itself_refuses_is_a_value_that_cannot_travel(value: Any) -> None:
+    with pytest.raises(ValueUnsendable, match="the value holds what cannot travel: "):
+        Encoder().encode(HEADER, {"a": value})
 
 
 def test_what_cannot_travel_is_named_with_its_place() -> None:

@@ -289,8 +289,10 @@ def _is_simple(dtype: np.dtype[Any]) -> bool:
 
 
 def _is_picture(value: np.ndarray[Any, Any]) -> bool:
-    return value.dtype == np.uint8 and (
-        (value.ndim == 3 and value.shape[2] == 3) or (value.ndim == 2 and min(value.shape) >= 16)
+    return (
+        value.dtype == np.uint8
+        and value.size > 0
+        and ((value.ndim == 3 and value.shape[2] == 3) or (value.ndim == 2 and min(value.shape) >= 16))
     )
 
 
