@@ -81,10 +81,16 @@ class Encoder:
             if value.shape == shape and value.dtype is dtype and value.flags.c_contiguous:
                 return Packed(self._encoder.encode((header, told)), (value.data.cast("B"),))
         self._buffers = []
-        told = self._told(value, "the value")
+        try:
+            told = self._told(value, "the value")
+            packed = Packed(self._encoder.encode((header, told)), tuple(self._buffers))
+        except ValueUnsendable:
+            raise
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise ValueUnsendable(f"the value holds what cannot travel: {error}") from error
         if type(value) is np.ndarray and self._buffers and _is_simple(value.dtype) and self._jpeg is None:
             self._alike = value.shape, value.dtype, told
-        return Packed(self._encoder.encode((header, told)), tuple(self._buffers))
+        return packed
 
     def _told(self, value: Any, what: str) -> Any:
         """Return the value as MessagePack can say it."""
