@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from argus.flow.control import Control, SystemNotRunning, folder
+from argus.flow import control
+from argus.flow.control import Control, ControlServer, RequestRefused, SystemNotRunning, folder
 
 
 @pytest.mark.parametrize("said", [b"", b'{"ok": "half of a le', b'{"ok": 1}'])
@@ -34,3 +35,19 @@ def test_a_system_that_is_killed_while_it_answers_is_said_to_be_ending(said: byt
         finally:
             dying.join()
             path.unlink()
+
+
+def test_a_system_that_is_stopped_keeps_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"t-stopped-{os.getpid()}"
+    path = folder() / f"{name}.sock"
+    monkeypatch.setattr(control, "_ANSWER_S", 0.05)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        try:
+            with pytest.raises(RequestRefused, match="is here already and does not answer"):
+                ControlServer(name)
+            assert path.exists()
+        finally:
+            path.unlink()
+    ControlServer(name).close()

@@ -33,6 +33,10 @@ class SystemNotRunning(ArgusError):
     """No system of that name runs here."""
 
 
+class SystemSilent(SystemNotRunning):
+    """Somebody listens where a system of that name would, and says nothing."""
+
+
 class RequestRefused(ArgusError, ValueError):
     """The system could not do what it was asked for."""
 
@@ -152,7 +156,7 @@ class ControlServer:
                 for `begin`.
 
         Raises:
-            ArgusError: a system of that name runs already.
+            ArgusError: a system of that name runs already, or is stopped.
         """
         self.path = folder() / f"{system}.sock"
         self._answer = answer
@@ -162,6 +166,11 @@ class ControlServer:
         if self.path.exists():
             try:
                 _ask(self.path, {"op": "ping"})
+            except (SystemSilent, BlockingIOError):  # stopped by Ctrl-Z, say: it will go on
+                raise RequestRefused(
+                    f"a system named {system} is here already and does not answer, as it is stopped or busy: "
+                    "let it go on or end it, or give this one another name"
+                ) from None
             except (ArgusError, OSError):
                 self.path.unlink(missing_ok=True)
             else:
@@ -242,7 +251,7 @@ def _ask(path: Path, request: Mapping[str, Any]) -> Any:
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise SystemNotRunning(f"no system runs at {path.name}: see `argus flow run --help`") from error
     except TimeoutError as error:
-        raise SystemNotRunning(
+        raise SystemSilent(
             f"the system at {path.name} has not answered for {_ANSWER_S:g} s: it is stopped, or busy"
         ) from error
     except ConnectionError as error:
