@@ -51,3 +51,28 @@ def test_a_system_that_is_stopped_keeps_its_name(monkeypatch: pytest.MonkeyPatch
         finally:
             path.unlink()
     ControlServer(name).close()
+
+
+def test_who_does_not_wait_for_the_answer_leaves_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", raised.append)
+    gone, answered = threading.Event(), threading.Event()
+
+    def answer(_: object) -> str:
+        gone.wait(5.0)
+        serving.append(threading.current_thread())
+        answered.set()
+        return "late"
+
+    serving: list[threading.Thread] = []
+    server = ControlServer(f"t-impatient-{os.getpid()}", answer)
+    try:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(str(server.path))
+            asking.sendall(b'{"op": "status"}\n')
+        gone.set()
+        assert answered.wait(5.0)
+        serving[0].join(5.0)
+    finally:
+        server.close()
+    assert raised == []

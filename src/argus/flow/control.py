@@ -214,13 +214,15 @@ class ControlServer:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rwb") as stream:
-            try:
-                for line in stream:
-                    stream.write(msgspec.json.encode(self._reply(line)) + b"\n")
-                    stream.flush()
-            except (OSError, ValueError):
-                return
+        # Around it all: at its end the stream tries once more to say what nobody waits for.
+        with (
+            contextlib.suppress(OSError, ValueError),
+            connection,
+            connection.makefile("rwb") as stream,
+        ):
+            for line in stream:
+                stream.write(msgspec.json.encode(self._reply(line)) + b"\n")
+                stream.flush()
 
     def _reply(self, line: bytes) -> dict[str, Any]:
         try:
