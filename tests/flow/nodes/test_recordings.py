@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -260,6 +262,23 @@ def test_a_folder_that_cannot_be_written_is_said_in_setup(tmp_path: Path) -> Non
         on_bench(Recorder(), path=str(tmp_path / "file" / "a.mcap")),
     ):
         pass
+
+
+def test_a_full_disk_is_not_filled_with_recordings_of_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Writer) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with on_bench(Recorder(), path=str(tmp_path / "a.mcap")) as recorder:
+        recorder.give({"n": 0}, "camera->recorder", index=0)
+        with monkeypatch.context() as patched:
+            patched.setattr(Writer, "flush", full)
+            for _ in range(5):
+                with pytest.raises(OutputError, match="No space left"):
+                    recorder.give({"n": 1}, "camera->recorder", index=1)
+        recorder.give({"n": 1}, "camera->recorder", index=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-2.mcap", "a.mcap"]
 
 
 KILLED = """

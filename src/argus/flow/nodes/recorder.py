@@ -67,6 +67,8 @@ class Recorder(SinkNode):
             writer.add(topic_of(self.message), self.message.header, data, received_ns)
         except OutputError:
             self._end()
+            if not writer.messages:  # while the disk is full each try would leave one more of nothing
+                writer.path.unlink(missing_ok=True)
             raise
         if writer.size >= self.params.max_mb * 1_000_000 or writer.messages >= self.params.max_messages:
             self._end()
