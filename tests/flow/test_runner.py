@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -270,7 +272,6 @@ def test_what_a_producer_raises_comes_out_after_its_teardown() -> None:
 
 
 def test_new_params_reach_the_node_between_two_messages() -> None:
-    import os
 
     wake = os.eventfd(0, os.EFD_NONBLOCK)
     asked: list[int] = []
@@ -296,6 +297,40 @@ def test_new_params_reach_the_node_between_two_messages() -> None:
         put(bench, 2, 2)
         assert bench.results(2) == [100]
     os.close(wake)
+
+
+def test_new_params_do_not_wait_for_the_turn_of_a_producer_that_is_called_once_an_hour() -> None:
+    wake = os.eventfd(0, os.EFD_NONBLOCK)
+    taken = threading.Event()
+
+    def settle() -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(wake)
+            taken.set()
+
+    with Bench(Count(), fps=1 / 3600, between=settle, wake=wake) as bench:
+        assert bench.results(1) == [1]
+        os.eventfd_write(wake, 1)
+        assert taken.wait(5.0)
+    os.close(wake)
+
+
+def test_a_pause_in_loop_uses_no_processor_while_new_params_wait() -> None:
+    class Sleepy(ProducerNode):
+        used_s = 1e9
+
+        def loop(self) -> None:
+            os.eventfd_write(wake, 1)
+            before_s = time.thread_time()
+            self.pause(0.3)
+            self.used_s = time.thread_time() - before_s
+            self.finish()
+
+    wake, node = os.eventfd(0, os.EFD_NONBLOCK), Sleepy()
+    with Bench(node, wake=wake) as bench:
+        bench.thread.join(5.0)
+    os.close(wake)
+    assert node.used_s < 0.05
 
 
 class Pair(FusionNode):

@@ -188,12 +188,13 @@ class Runner:
 
     def pause(self, seconds: float) -> bool:
         """Wait; return early, and True, when the node shall come to an end."""
-        until = time.monotonic() + seconds
+        until, wake = time.monotonic() + seconds, self._wake
         while not self._stopping:
             left_s = until - time.monotonic()
             if left_s <= 0:
                 return False
-            self._sleep([], min(left_s, _LONGEST_WAIT_S))
+            if self._sleep([], min(left_s, _LONGEST_WAIT_S), wake):
+                wake = None  # new params wait for the end of `loop`: it would be said again and again
         return True
 
     def _is_leaving(self) -> bool:
@@ -218,8 +219,9 @@ class Runner:
             self._settle()
             if self._fps is not None:
                 self._next_s = max(self._next_s, time.monotonic() - 1.0 / self._fps)
-                if self.pause(self._next_s - time.monotonic()):
-                    return
+                if (left_s := self._next_s - time.monotonic()) > 0:
+                    self._sleep([], min(left_s, _LONGEST_WAIT_S), self._wake)
+                    continue
                 self._next_s += 1.0 / self._fps
             with suppress(ChannelClosed):
                 self._call()
@@ -240,7 +242,7 @@ class Runner:
                 continue
             if self._gathering.waiting and inlets.drained(self._over_s):
                 self._gathering.let_go()
-            self._sleep(inlets.descriptors(full), inlets.wait_s(_LONGEST_WAIT_S, full))
+            self._sleep(inlets.descriptors(full), inlets.wait_s(_LONGEST_WAIT_S, full), self._wake)
 
     def _look(self, inlet: Inlet, delivery: Delivery) -> None:
         try:
@@ -291,10 +293,12 @@ class Runner:
             self._log.warning("node.not_consuming", reason=reason)
         self.meters.down = reason
 
-    def _sleep(self, descriptors: Sequence[int], seconds: float) -> None:
+    @staticmethod
+    def _sleep(descriptors: Sequence[int], seconds: float, wake: int | None) -> bool:
+        """Wait until one of them is readable; return whether it was `wake`."""
         poll = select.poll()
         for descriptor in descriptors:
             poll.register(descriptor, select.POLLIN)
-        if self._wake is not None:
-            poll.register(self._wake, select.POLLIN)
-        poll.poll(max(0.0, seconds) * 1000)
+        if wake is not None:
+            poll.register(wake, select.POLLIN)
+        return any(descriptor == wake for descriptor, _ in poll.poll(max(0.0, seconds) * 1000))
