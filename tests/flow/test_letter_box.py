@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,11 @@ from argus.flow.placement import HOSTS
 from argus.flow.wire import unlay
 from tests.flow.test_local import NODES, kept
 from tests.sources.settling import comes_true
+
+
+def letter(index: int) -> bytes:
+    header = Header(f"count/1.1/{index}", Origin("count", index, 0.0, 0))
+    return bytes(Encoder().encode(header, {"n": index}).to_bytes())
 
 
 @pytest.fixture
@@ -136,3 +142,43 @@ def test_a_part_that_has_nothing_to_do_with_a_link_does_not_take_its_letters(
             assert LetterBox(system.name).replay(box.list()) == 1
             assert comes_true(lambda: sorted(kept(folder)) == [0, 1, 2, 9], within_s=20)
     assert letters.list() == []
+
+
+def test_a_letter_without_a_whole_message_keeps_no_other_from_being_sent_again(tmp_path: Path) -> None:
+    files = DeadLetters(tmp_path)
+    ids = [files.bury("a->b", data, "broken", 1) for data in (letter(0), b"", letter(2), letter(3))]
+    torn = next(tmp_path.rglob(f"{ids[2]}.letter"))
+    torn.write_bytes(torn.read_bytes()[:-5])
+    sent: list[bytes] = []
+
+    def send(_: str, data: bytes) -> None:
+        unlay(memoryview(data))
+        sent.append(data)
+
+    with pytest.raises(RequestRefused, match=f"2 sent again; .* in {ids[1]}, {ids[2]}: .*drop --id {ids[1]}"):
+        Letters(tmp_path, [], send).replay("a->b", None)
+    assert sent == [letter(0), letter(3)]
+    assert [one.id for one in files.list()] == ids[1:3]
+
+
+def test_two_who_replay_at_once_send_a_letter_once(tmp_path: Path) -> None:
+    DeadLetters(tmp_path).bury("a->b", letter(0), "broken", 1)
+    sent: list[bytes] = []
+    full, room = threading.Event(), threading.Event()
+
+    def send(_: str, data: bytes) -> None:
+        full.set()
+        room.wait(5.0)
+        sent.append(data)
+
+    letters = Letters(tmp_path, [], send)
+    both = [threading.Thread(target=letters.replay, args=("a->b", None)) for _ in range(2)]
+    both[0].start()
+    assert full.wait(5.0)
+    full.clear()
+    both[1].start()
+    assert not full.wait(0.2)  # were it not waiting, it would have been here
+    room.set()
+    for each in both:
+        each.join()
+    assert sent == [letter(0)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,8 +16,9 @@ import msgspec
 
 from argus.flow.channels.redis_spec import RedisSpec
 from argus.flow.control import RequestRefused
-from argus.flow.dead_letters import DeadLetters, LetterNotFound
+from argus.flow.dead_letters import DeadLetters, LetterDamaged, LetterNotFound
 from argus.flow.status import DeadLetter
+from argus.flow.wire import MessageDamaged
 
 if TYPE_CHECKING:
     from argus.flow.channels.redis_dead_letters import RedisDeadLetters
@@ -41,6 +43,7 @@ class Letters:
         self._files = DeadLetters(folder)
         self._brokered = tuple(brokered)
         self._replay = replay
+        self._replaying = threading.Lock()
 
     def answer(self, request: Mapping[str, Any], links: Sequence[str]) -> Any:
         """Return what an asker wants; see `argus.flow.control.Control`.
@@ -73,15 +76,34 @@ class Letters:
         return self._files.gone(link) + (self._redis.gone(link) if self._brokered else 0)
 
     def replay(self, link: str, ids: Sequence[str] | None) -> int:
-        """Send letters of a link again (None: all of them); return how many."""
+        """Send letters of a link again (None: all of them); return how many.
+
+        Raises:
+            RequestRefused: some hold no message; all others were sent.
+        """
         if self._is_brokered(link):
             return self._redis.replay(link, ids)
-        chosen = [letter for letter in self._files.list(link) if ids is None or letter.id in ids]
-        for letter in chosen:
-            self._replay(link, self._files.read(link, letter.id))
-            with contextlib.suppress(LetterNotFound):  # it has failed again: its new letter took its place
-                self._files.remove(link, letter.id)
-        return len(chosen)
+        sent, none = 0, []
+        with self._replaying:  # who asks at the same time would send the same letters
+            for letter in self._files.list(link):
+                if ids is not None and letter.id not in ids:
+                    continue
+                try:
+                    self._replay(link, self._files.read(link, letter.id))
+                except (LetterDamaged, MessageDamaged):
+                    none.append(letter.id)
+                    continue
+                except LetterNotFound:  # dropped meanwhile
+                    continue
+                sent += 1
+                with contextlib.suppress(LetterNotFound):  # failed again: its new letter took its place
+                    self._files.remove(link, letter.id)
+        if none:
+            raise RequestRefused(
+                f"{sent} sent again; there is no whole message in {', '.join(none)}: "
+                f"`argus flow dead drop --id {none[0]}` removes that"
+            )
+        return sent
 
     def drop(self, link: str, ids: Sequence[str] | None) -> int:
         """Let letters of a link go (None: all of them); return how many."""

@@ -89,6 +89,7 @@ class LocalSystem:
             opened.callback(self._control.close)
             self.wiring = Wiring(graph, self._placement)
             opened.callback(self.wiring.close)
+            self._letters = Letters(dead_of(graph.name), self.wiring.brokered, self.wiring.replay)
             self.supervisor = Supervisor(on_message=self._hear, on_end=self._ended, on_change=self._changed)
             opened.callback(self.supervisor.close)
             self._verdicts = Verdicts(self.supervisor.tell)
@@ -163,8 +164,7 @@ class LocalSystem:
             wait = bool(request.get("wait", True))
             return msgspec.to_builtins(self.set(str(request["node"]), dict(request["params"]), wait=wait))
         if op in LETTER_OPS:
-            letters = Letters(dead_of(self.graph.name), self.wiring.brokered, self.wiring.replay)
-            return letters.answer(request, [link.id for link in self.graph.links])
+            return self._letters.answer(request, [link.id for link in self.graph.links])
         if op == "stop":
             threading.Thread(target=self.close, name="argus-flow-close", daemon=True).start()
             return None
