@@ -87,8 +87,13 @@ def write_last_status(status: SystemStatus) -> None:
     try:
         # One rename: whoever reads meanwhile finds the old or the new one, never half of it.
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".last-", delete=False) as file:
-            file.write(msgspec.json.encode(status))
-        os.replace(file.name, _last(status.name))  # noqa: PTH105 - one rename over what is there
+            try:
+                file.write(msgspec.json.encode(status))
+                file.flush()
+                os.replace(file.name, _last(status.name))  # noqa: PTH105 - one rename over what is there
+            except BaseException:
+                os.unlink(file.name)  # noqa: PTH108 - likewise
+                raise
     except OSError as error:
         raise OutputError(folder, error.strerror or error) from error
 
