@@ -76,3 +76,9 @@ def test_who_does_not_wait_for_the_answer_leaves_no_traceback(monkeypatch: pytes
     finally:
         server.close()
     assert raised == []
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_param_that_json_would_make_none_is_refused(value: float) -> None:
+    with pytest.raises(RequestRefused, match=r"tracker: patience: (inf|nan) cannot be set while it runs"):
+        Control(path="/nowhere").set("tracker", {"patience": value})

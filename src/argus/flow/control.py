@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import math
 import os
 import socket
 import tempfile
@@ -99,6 +100,11 @@ class Control:
             RequestRefused: there is no such node or param, a value is not valid, or the node cannot take it;
                 nothing has changed.
         """
+        for name, value in params.items():
+            if isinstance(value, float) and not math.isfinite(value):  # in JSON it would be nothing at all
+                raise RequestRefused(
+                    f"{node}: {name}: {value} cannot be set while it runs: give a finite number"
+                )
         return msgspec.convert(self._ask("set", node=node, params=dict(params), wait=wait), Change)
 
     def dead(self, link: str | None = None) -> list[DeadLetter]:
