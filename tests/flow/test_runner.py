@@ -271,6 +271,17 @@ def test_what_a_producer_raises_comes_out_after_its_teardown() -> None:
     assert Count.torn == [True]
 
 
+def test_a_stream_that_has_ended_is_over_whatever_teardown_raises() -> None:
+    class Untidy(Count):
+        def teardown(self) -> None:
+            raise OSError("the file is closed already")
+
+    with capture_logs() as events, Bench(Untidy()) as bench:
+        bench.thread.join(5)
+    assert bench.ending == "finished"
+    assert [event["event"] for event in events] == ["node.teardown_failed"]
+
+
 def test_new_params_reach_the_node_between_two_messages() -> None:
 
     wake = os.eventfd(0, os.EFD_NONBLOCK)

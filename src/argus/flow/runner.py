@@ -149,6 +149,11 @@ class Runner:
         finally:
             try:
                 self._caller.call(self.node.teardown)
+            except Exception:
+                if not self._finished and ending != "finished":
+                    raise
+                # Started again for it, a producer would send all of its stream once more, and so for ever.
+                self._log.exception("node.teardown_failed", consequence="none: its stream had ended")
             finally:
                 self._caller.close()
                 if self._finished or (ending == "finished" and not self._again):
