@@ -296,6 +296,20 @@ def test_a_node_that_cannot_be_set_up_is_told_with_file_line_and_reason(
     assert comes_true(lambda: running.failed)
 
 
+def test_a_consumer_that_leaves_in_setup_has_not_come_to_its_end(
+    new: Callable[..., System], folder: Path, started: Callable[[System], LocalSystem]
+) -> None:
+    (folder / "nodes" / "broken" / "node.py").write_text(
+        "import sys\nfrom argus import SinkNode\nclass Leaves(SinkNode):\n"
+        "    def setup(self):\n        sys.exit(0)\n    def loop(self, data): ...\n"
+    )
+    system = new()
+    source = system.node("nodes/count", upto=1, at_end=60.0)
+    system.link(source).to(system.node("nodes/broken"), qos=QoS.DURABLE)
+    running = started(system)
+    assert comes_true(lambda: "SystemExit" in replica(running, "broken").reason, within_s=15)
+
+
 def test_a_node_that_failed_and_is_tried_again_is_failing(
     new: Callable[..., System], folder: Path, started: Callable[[System], LocalSystem]
 ) -> None:

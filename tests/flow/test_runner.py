@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -165,6 +166,21 @@ def test_a_poisonous_message_is_tried_again_and_then_given_up_with_its_traceback
         assert 'raise ValueError("thirteen")' in reason
         assert tries == 3
         assert bench.runner.meters.failed == 3
+
+
+def test_a_message_at_which_loop_leaves_the_program_is_given_up_like_any_other() -> None:
+    class Leaves(Double):
+        def loop(self, data: int) -> int | None:
+            if data == 7:
+                sys.exit(0)
+            return data
+
+    with Bench(Leaves(), QoS.DURABLE(tries=2, backoff=0.01)) as bench:
+        for index, value in enumerate([7, 8]):
+            put(bench, index, value)
+        assert bench.results(1) == [8]
+    assert bench.ending == "stopped"
+    assert [tries for _, tries in bench.letters] == [2]
 
 
 def test_a_failure_over_a_realtime_link_costs_that_message_alone() -> None:

@@ -24,7 +24,7 @@ class Refusals:
         self._log, self._meters = log, meters
         self._said: dict[str, float] = {}
 
-    def refuse(self, parts: Sequence[Part], reason: str, error: Exception | None = None) -> list[Part]:
+    def refuse(self, parts: Sequence[Part], reason: str, error: BaseException | None = None) -> list[Part]:
         """Refuse a message, or the parts of a set.
 
         Args:

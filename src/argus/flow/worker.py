@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -26,6 +26,9 @@ from argus.flow.plan import PLAN, InletPlan, Page, Plan
 from argus.flow.qos import Durable
 from argus.flow.runner import Runner
 from argus.processes.line import Line
+
+_WELL: Final = {None, 0}
+"""Codes of `sys.exit` by which a consumer would seem to have come to its end, with all that waits for it."""
 
 
 def read_plan(descriptor: int) -> Plan:
@@ -96,8 +99,10 @@ def main() -> int:
     plan = read_plan(int(os.environ[PLAN]))
     page = Page(plan.page)
     log = LateLogger(node=plan.source)
+    producer = False
     try:
         node = make_node(plan.node, plan.folder)
+        producer = isinstance(node, ProducerNode)
         node.replica, node.replicas = plan.replica, plan.node.replicas
         changes = Changes(node, plan.node, line)
         runner = Runner(
@@ -127,7 +132,9 @@ def main() -> int:
     except NodeBroken as error:
         line.failed(str(error))
         return 1
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and (producer or error.code not in _WELL):
+            raise
         why = f"setup: {where_of(error)}"
         line.failed(why)
         if page.is_news(why):
@@ -138,7 +145,7 @@ def main() -> int:
     page.forget_fault()
     line.on_beat = lambda: figures(runner, node)
     line.ready()
-    if isinstance(node, ProducerNode):
+    if producer:
         changes.wait_for_go(lambda: runner.stopping)
     try:
         ending = runner.run()
