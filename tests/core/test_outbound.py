@@ -7,7 +7,6 @@ import contextlib
 import gzip
 import ipaddress
 import ssl
-import subprocess
 import threading
 import time
 import tracemalloc
@@ -36,6 +35,7 @@ from argus.core.outbound import (
     opened,
 )
 from argus.core.outbound_addresses import kind_of
+from tests.certificates import self_signed
 
 Answering = Callable[[BaseHTTPRequestHandler], None]
 HERE = Policy(allow=("127.0.0.1/32",), connect_s=5.0)
@@ -647,13 +647,7 @@ def test_where_nobody_listens_is_said() -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tls")
-    key, chain, both = folder / "key.pem", folder / "chain.pem", folder / "both.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    words = ["-days", "2", "-subj", "/CN=cam.test", "-addext", "subjectAltName=DNS:cam.test"]
-    subprocess.run([*command, *words, "-keyout", key, "-out", chain], check=True, capture_output=True)
-    both.write_text(key.read_text() + chain.read_text())
-    return both
+    return self_signed(tmp_path_factory.mktemp("tls"), "DNS:cam.test")[0]
 
 
 def test_a_certificate_is_held_against_the_name_and_not_the_number(certificate: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from argus.vision.models.pull_download import Patience, Progress, download, part
 from argus.vision.models.registry import ModelFacts, Registry
 from argus.vision.models.registry_facts import read_facts
 from argus.vision.models.registry_lock import locked
+from tests.certificates import self_signed
 from tests.conftest import need
 from tests.models.tiny_network import write_tiny_detector
 from tests.models.weights_server import Served, WeightsServer, serving
@@ -338,31 +338,14 @@ def test_a_lock_that_its_holder_removes_lets_one_in(tmp_path: Path, monkeypatch:
 def test_a_redirect_from_https_to_http_is_refused(
     server: WeightsServer, downloads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    need(shutil.which("openssl") is not None, "no openssl to make a certificate with")
-    certificate = tmp_path / "server.pem"
-    make = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-    ]
-    make += ["-addext", "subjectAltName=IP:127.0.0.1"]
-    make += ["-keyout", str(certificate), "-out", str(tmp_path / "ca.pem")]
-    subprocess.run(make, check=True, capture_output=True)
-    certificate.write_bytes(certificate.read_bytes() + (tmp_path / "ca.pem").read_bytes())
+    certificate, signed = self_signed(tmp_path)
     server.files["/net.onnx"] = Served(CONTENT)
     with serving(certificate) as safe:
         safe.files["/net.onnx"] = Served(redirect=server.url("/net.onnx", checksum=False))
         address = f"{safe.url('/net.onnx', checksum=False)}#sha256={server.files['/net.onnx'].sha256}"
         with pytest.raises(DownloadFailed, match=r"certificate is not trusted; .*SSL_CERT_FILE"):
             fetch(address, downloads)
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(signed))
         with pytest.raises(DownloadFailed, match=r"leads from https to http://127\.0\.0\.1.* stays on https"):
             fetch(address, downloads)
     assert server.asked == []

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +18,7 @@ import pytest
 from argus.core.errors import SourceNotFound, SourceRefused, SourceUnreachable, SourceUnreadable, SpecError
 from argus.testing.web_camera import WebCamera
 from argus.vision.sources import Source, open_source
-from tests.conftest import need
+from tests.certificates import self_signed
 from tests.sources.settling import comes_true, descriptors_and_threads
 from tests.sources.videos import make_restart, make_video, sideways_jpeg
 
@@ -208,13 +206,7 @@ def test_credentials_open_the_door_and_are_not_shown(digest: bool, password: str
 def test_a_camera_that_signed_its_certificate_itself_is_trusted_when_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    need(shutil.which("openssl") is not None, "no openssl to make a certificate with")
-    key, signed = tmp_path / "key.pem", tmp_path / "signed.pem"
-    ask = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=camera"]
-    ask += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(signed)]
-    subprocess.run(ask, check=True, capture_output=True)
-    both = tmp_path / "both.pem"
-    both.write_bytes(key.read_bytes() + signed.read_bytes())
+    both, signed = self_signed(tmp_path)
     with WebCamera(PICTURES, certificate=both) as camera:
         for path in ("mjpeg?end=said", "snapshot.jpg"):
             with pytest.raises(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +18,8 @@ import pytest
 from argus.control.api.camera_probe import probe
 from argus.core.outbound import CAMERAS
 from argus.core.resources.resource import Condition, utc_now, with_conditions
+from argus.testing.web_camera import WebCamera
+from tests.certificates import self_signed
 from tests.control.api.harness import Live, World, problem, until
 from tests.control.api.workers import JPEG, PART, Worker, reads, working
 
@@ -195,6 +199,23 @@ def test_a_picture_over_http_is_recognised_and_a_page_is_not() -> None:
     with _answering("HTTP/1.1 302 Go\r\nLocation: http://169.254.169.254/\r\n\r\n") as (port, asked):
         assert _probe(f"http://127.0.0.1:{port}/")["outcome"] == "strange"
     assert len(asked) == 1
+
+
+def test_a_password_that_stands_in_the_address_as_it_is_is_tried_as_a_worker_would() -> None:
+    challenge = 'RTSP/1.0 401 No\r\nWWW-Authenticate: Basic realm="cam"\r\n\r\n'
+    with _answering(challenge, "RTSP/1.0 200 OK\r\n\r\n") as (port, asked):
+        found = _probe(f"rtsp://admin:p#s/s@127.0.0.1:{port}/1")
+    assert found["outcome"] == "answers"
+    assert asked[0].startswith(f"DESCRIBE rtsp://127.0.0.1:{port}/1 ")
+    assert base64.b64encode(b"admin:p#s/s").decode() in asked[1]
+
+
+def test_a_certificate_that_nobody_vouches_for_is_told_unless_the_camera_takes_it(tmp_path: Path) -> None:
+    with WebCamera([JPEG], certificate=self_signed(tmp_path)[0]) as camera:
+        found = _probe(camera.url("snapshot.jpg"))
+        assert (found["outcome"], "self-signed certificate" in found["detail"]) == ("strange", True)
+        assert asyncio.run(probe(camera.url("snapshot.jpg"), verify_tls=False))["outcome"] == "answers"
+        assert "certificate" not in _probe(camera.url("x").replace("https", "rtsps"))["detail"]
 
 
 def test_what_may_not_be_asked_is_blocked_and_a_file_is_not_opened() -> None:

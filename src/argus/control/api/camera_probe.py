@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from argus.core.errors import ArgusError
 from argus.core.outbound import CAMERAS, OutboundFailed, Policy, checked_address
-from argus.core.urls import mask_url, mask_urls, scheme_of
+from argus.core.urls import mask_url, mask_urls, quote_user, scheme_of
 
 _TRY_S: Final = 5.0
 _MOST_BYTES: Final = 64 << 10
@@ -28,17 +28,18 @@ _ASKED: Final = frozenset({"rtsp", "rtsps", "http", "https"})
 _CODEC: Final = re.compile(r"^a=rtpmap:\d+ ([A-Za-z0-9.-]+)/", re.MULTILINE)
 
 
-async def probe(url: str, *, policy: Policy = CAMERAS) -> dict[str, Any]:
+async def probe(url: str, *, verify_tls: bool = True, policy: Policy = CAMERAS) -> dict[str, Any]:
     """Return what was found at an address; takes 5 s at most, and never raises for what is out there.
 
     Args:
         url: With its secrets; they are in no answer.
+        verify_tls: As the camera says.
         policy: What may be asked.
     """
     began_s = time.monotonic()
     try:
         async with asyncio.timeout(_TRY_S):
-            outcome, detail, codecs = await _tried(url, policy)
+            outcome, detail, codecs = await _tried(url, policy, verify_tls)
     except TimeoutError:
         outcome, detail, codecs = (
             "unreachable", f"nothing answered within {_TRY_S:g} s: check power, network and port", [],
@@ -55,7 +56,7 @@ async def probe(url: str, *, policy: Policy = CAMERAS) -> dict[str, Any]:
     return found
 
 
-async def _tried(url: str, policy: Policy) -> tuple[str, str, list[str]]:
+async def _tried(url: str, policy: Policy, verify_tls: bool) -> tuple[str, str, list[str]]:
     scheme = scheme_of(url)
     if scheme not in _ASKED:
         return (
@@ -63,21 +64,26 @@ async def _tried(url: str, policy: Policy) -> tuple[str, str, list[str]]:
             "this is no address of a network: the worker that reads it says whether it plays",
             [],
         )
+    url = quote_user(url)
     try:
         target = await checked_address(url, policy)
     except OutboundFailed as error:
         return "unreachable", mask_urls(str(error)), []
     except ArgusError as error:
         return "blocked", mask_urls(str(error)), []
-    secure = ssl.create_default_context() if scheme in {"rtsps", "https"} else None
+    secure = _tls(verified=verify_tls and scheme == "https") if scheme in {"rtsps", "https"} else None
     # To the address that was checked, not to the name: that could mean another one by now.
-    reader, writer = await asyncio.open_connection(
-        target.addresses[0],
-        target.port,
-        ssl=secure,
-        server_hostname=target.host if secure else None,
-        limit=_MOST_BYTES,
-    )
+    try:
+        reader, writer = await asyncio.open_connection(
+            target.addresses[0],
+            target.port,
+            ssl=secure,
+            server_hostname=target.host if secure else None,
+            limit=_MOST_BYTES,
+        )
+    except ssl.SSLCertVerificationError as error:
+        why = f"its certificate is not trusted ({error.verify_message})"
+        return "strange", f"{why}: say `verify_tls: false` of the camera if it signed it itself", []
     try:
         if scheme.startswith("rtsp"):
             return await _rtsp(url, reader, writer)
@@ -86,6 +92,13 @@ async def _tried(url: str, policy: Policy) -> tuple[str, str, list[str]]:
         writer.close()
         with contextlib.suppress(OSError, ssl.SSLError):
             await writer.wait_closed()
+
+
+def _tls(*, verified: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if not verified:  # of `rtsps` nobody is: cameras sign their certificates themselves
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 async def _rtsp(

@@ -142,13 +142,14 @@ def router(plane: Plane, closing: Closing, link: WorkerLink) -> APIRouter:
         strange = [key for key in wanted if key != "url"]
         if strange:
             raise refused_body(f"#/{strange[0][:80]}", "unknown field; known here: url")
-        url = wanted.get("url")
+        url, verify_tls = wanted.get("url"), True
         if url is None:
             camera = await plane.store.get("Camera", name)
             url = plane.secrets.fill(camera.spec["url"], f"Camera {name}")
+            verify_tls = camera.spec.get("verify_tls", True) is not False
         if not isinstance(url, str) or not 0 < len(url) <= 4096:
             raise refused_body("#/url", "expected an address, a text of at most 4096 characters")
-        return as_json(await probe(url))
+        return as_json(await probe(url, verify_tls=verify_tls))
 
     return out
 
