@@ -32,6 +32,7 @@ from argus.cli import (
     sending,
     up,
 )
+from argus.cli.choosing import asked_for
 from argus.cli.streams import steady_streams
 from argus.core.errors import ArgusError
 from argus.core.late_logging import when_loaded
@@ -121,7 +122,7 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        app()
+        asked_for(app, sys.argv[1:])()
     except ArgusError as error:
         if os.environ.get("ARGUS_DEBUG"):
             raise
