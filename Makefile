@@ -23,8 +23,9 @@ demo: $(READY)   ## Run the built-in scene; writes argus-demo/
 
 # Each worker begins with a stretch of its own, so that what a module shares is made once, and who is done takes
 # over half of what another has left. Hundreds of processes are started, which need not compile what they import.
+# Half of the time a test waits, for a process or a moment, so there are more workers than cores.
 test: $(READY)   ## Run the tests (ten to twenty minutes on two cores)
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak"
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist worksteal -m "not soak"
 
 soak: $(READY)   ## Run the long stress tests
 	$(BIN)/python -m pytest -m soak --timeout 7200

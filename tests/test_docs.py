@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,7 @@ def commands_in(block: Block) -> list[list[str]]:
 
 COMMANDS = [(str(block), words) for block in having("sh", "console", "bash") for words in commands_in(block)]
 COMMANDS += [
-    ("Makefile", shlex.split(line))
+    ("Makefile", shlex.split(line.replace("$(PEERS)/bin/python", sys.executable)))
     for line in re.findall(r"^\t\$\(BIN\)/argus (.+)$", MAKEFILE, re.MULTILINE)
 ]
 
