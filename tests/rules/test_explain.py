@@ -176,6 +176,16 @@ def test_the_cooldown_is_told_with_the_alert_before_and_its_end() -> None:
     assert told.reasons[0].evidence["since"] == raised.reasons[0].evidence["event"]
 
 
+@pytest.mark.parametrize("cooldown", ["9999999d", 1e12, 1e300])
+def test_a_cooldown_that_no_calendar_reaches_the_end_of_is_told_too(cooldown: object) -> None:
+    traced = Traced({**GUARDED, "cooldown": cooldown})
+    told = traced.run(30, lambda t: standing(0.5 + 0.15 * math.cos(0.6 * t), 0.5)(t)).why(20)
+    assert told.code == "cooldown"
+    alerted = datetime.fromisoformat(told.reasons[0].evidence["alertedAt"])
+    assert abs((alerted - BEGIN).total_seconds()) <= 30
+    assert datetime.fromisoformat(told.reasons[0].evidence["until"]).year == 9999
+
+
 def test_an_event_of_which_no_rule_speaks_is_told() -> None:
     told = Traced({"zones": {"gate": ZONE}}).run(10, between(3, 9, INSIDE)).why(5)
     assert told.code == "no_rule"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from argus.vision.explain_case import Case, Reason, Row
 from argus.vision.explain_window import Place
@@ -28,8 +28,8 @@ def held_back(case: Case) -> Iterator[Reason]:
     for at, held in case.window.rows("held"):
         if not case.concerns(held.get("region")):
             continue
-        until = at + timedelta(seconds=held["left"])
-        since = until - timedelta(seconds=cooldown_s)
+        until = _later(at, held["left"])
+        since = _later(at, held["left"] - cooldown_s)
         yield Reason(
             "cooldown",
             f"the same alert, `{held['rule']}`, was raised at {since:%H:%M:%S}, and is raised once in "
@@ -37,6 +37,14 @@ def held_back(case: Case) -> Iterator[Reason]:
             "lower `cooldown` to hear of it oftener",
             {"at": at.isoformat(), "until": until.isoformat(), "alertedAt": since.isoformat(), **held},
         )
+
+
+def _later(at: datetime, seconds: float) -> datetime:
+    """Return the moment so many seconds later, or earlier where they are negative, or the last there is."""
+    try:
+        return at + timedelta(seconds=seconds)
+    except OverflowError:
+        return (datetime.max if seconds > 0 else datetime.min).replace(tzinfo=UTC)
 
 
 def no_rule(case: Case) -> Iterator[Reason]:
