@@ -21,7 +21,7 @@ from argus.core.resources.camera import CameraSpec
 from argus.core.resources.files import read_resources
 from argus.core.resources.kinds import kind_named
 from argus.core.resources.manifest import ManifestError, filled, read_drafts, read_drafts_text
-from argus.core.resources.yaml_text import parse_documents
+from argus.core.resources.yaml_text import parse_documents, read_documents
 from argus.core.secrets import Secrets
 from tests.core.test_files import ENVIRONMENT, SHORT, enveloped
 
@@ -48,6 +48,15 @@ def test_short_form_and_envelope_give_equal_drafts() -> None:
     ]  # fmt: skip
     assert read_drafts_text(enveloped(SHORT), "envelope") == short
     assert read_drafts_text(json.dumps(parse_documents(SHORT, "short")[0]), "json") == short
+
+
+def test_a_file_of_json_means_the_same_as_its_text_however_a_program_wrote_it(tmp_path: Path) -> None:
+    document = envelope(metadata={"name": "gate", "annotations": {"note": "gate \N{WAVING HAND SIGN}"}})
+    path = tmp_path / "gate.json"
+    path.write_text(json.dumps(document, indent="\t"), encoding="utf-8")  # with halves: \\ud83d\\udc4b
+    (draft,) = read_drafts(read_documents(path), "gate.json")
+    assert draft.annotations == {"note": "gate \N{WAVING HAND SIGN}"}
+    assert read_resources(path).cameras.keys() == {"gate"}
 
 
 def test_a_spec_is_kept_in_full_with_its_references_as_they_were_written() -> None:

@@ -6,7 +6,6 @@ once, here when somebody is about to use them (`filled`). Nothing that is named 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -86,9 +85,7 @@ def read_text(text: str, where: str) -> list[Any]:
     """
     if len(text) > LARGEST_BYTES:
         raise SpecError(f"{where}: larger than {LARGEST_BYTES // 2**20} MiB; these are no resources")
-    documents = [_from_json(text, where)] if text.lstrip().startswith("{") else [None]
-    if documents[0] is None:
-        documents = parse_documents(text, where)
+    documents = parse_documents(text, where)
     if not documents:
         raise SpecError(f"{where}: the file is empty")
     return documents
@@ -195,23 +192,3 @@ def _plain(spec: Spec) -> dict[str, Any]:
         msgspec.json.encode(spec.model_dump(mode="json", by_alias=True))
     )
     return plain
-
-
-def _from_json(text: str, where: str) -> Any:
-    """Return the value of a text in JSON; None where it is none, and may be YAML."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        if len(set(keys)) != len(keys):
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise SpecError(f"{where}: the key {twice[:80]!r} stands in one place twice")
-        return dict(pairs)
-
-    try:
-        return json.loads(text, object_pairs_hook=once)
-    except RecursionError:
-        raise SpecError(f"{where}: nested too deeply for a file of resources") from None
-    except SpecError:
-        raise
-    except ValueError:
-        return None

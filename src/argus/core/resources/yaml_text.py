@@ -1,11 +1,12 @@
 """YAML as specs are written in it: the plain part of YAML 1.2, and no tricks.
 
 `on`, `no` and `12:30` are texts, as everybody expects; keys are texts and stand once; a file cannot
-blow up by naming itself over and over. What the values mean is not known here.
+blow up by naming itself over and over. JSON is read as JSON. What the values mean is not known here.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -43,6 +44,10 @@ def read_documents(path: Path) -> list[Any]:
 
 def parse_documents(text: str, where: str) -> list[Any]:
     """Return the YAML documents of a text; see `read_documents`. Empty documents are left out."""
+    if text.lstrip().startswith(("{", "[")):
+        plain = _from_json(text, where)
+        if plain is not None:
+            return [plain]
     try:
         nodes = list(yaml.compose_all(text, Loader=_Loader))
         budget = _Budget(where)
@@ -69,6 +74,29 @@ def parse_documents(text: str, where: str) -> list[Any]:
         ) from None
     except RecursionError:
         raise SpecError(f"{where}: nested too deeply for a file of resources") from None
+
+
+def _from_json(text: str, where: str) -> Any:
+    """Return the value of a text in JSON; None where it is none, and may be YAML.
+
+    JSON is nearly YAML: its tabs are not, and what it writes as two halves of a character would stay two.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        if len(set(keys)) != len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise SpecError(f"{where}: the key {twice[:80]!r} stands in one place twice")
+        return dict(pairs)
+
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except RecursionError:
+        raise SpecError(f"{where}: nested too deeply for a file of resources") from None
+    except SpecError:
+        raise
+    except ValueError:
+        return None
 
 
 class _Budget:
