@@ -166,6 +166,26 @@ def test_a_folder_without_files_says_so(argus: Argus, live: Live, tmp_path: Path
     assert (done.code, "no YAML or JSON file" in done.err) == (2, True)
 
 
+@pytest.mark.parametrize("command", ["apply", "diff", "delete"])
+def test_a_file_that_says_nothing_is_no_success(
+    argus: Argus, live: Live, tmp_path: Path, command: str
+) -> None:
+    empty = tmp_path / "empty.yaml"
+    empty.write_text("# cameras:\n", encoding="utf-8")
+    done = argus(command, "-f", empty)
+    assert (done.code, done.out) == (2, "")
+    assert "empty.yaml: the file is empty" in done.err
+
+
+def test_a_list_of_documents_is_applied_from_a_file_as_through_the_api(
+    argus: Argus, live: Live, tmp_path: Path
+) -> None:
+    many = tmp_path / "many.json"
+    many.write_text(json.dumps([{"cameras": {name: "rtsp://10.0.0.5/1"}} for name in ("gate", "yard")]))
+    done = argus("apply", "-f", many)
+    assert (done.code, done.out) == (0, "camera/gate created\ncamera/yard created\n")
+
+
 def test_diff_shows_what_would_change_and_exits_with_1(argus: Argus, full: Live, file: Path) -> None:
     file.write_text(FILE.replace("fps: 10", "fps: 5"), encoding="utf-8")
     done = argus("diff", "-f", file)

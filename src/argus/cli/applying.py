@@ -159,15 +159,18 @@ def drafts_in(filenames: Sequence[str]) -> list[Draft]:
             if not paths:
                 raise SpecError(f"{path}: no YAML or JSON file in this folder")
         for one in paths:
-            drafts += read_drafts(_each(read_documents(one)), str(one), folder=one.parent.absolute())
+            documents = read_documents(one)
+            if not documents and one is path:
+                raise SpecError(f"{one}: the file is empty")
+            drafts += read_drafts(_each(documents), str(one), folder=one.parent.absolute())
     return drafts
 
 
 def _each(documents: Iterable[Any]) -> list[Any]:
-    """Return documents, and those of lists such as `argus get -o yaml` prints, one by one."""
+    """Return documents one by one, those of lists too: such as `argus get -o yaml` prints, or plain ones."""
     found: list[Any] = []
     for document in documents:
-        items = document.get("items") if isinstance(document, dict) else None
+        items = document.get("items") if isinstance(document, dict) else document
         found += items if isinstance(items, list) else [document]
     return found
 
