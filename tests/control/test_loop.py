@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from argus.control.loop import Loop
-from argus.control.plan import Place
+from argus.control.plan import Place, Plan
 from argus.control.plane import Plane
+from argus.control.reconciler import Reconciler
 from argus.control.runtime.protocol import WorkloadStatus
 from argus.core.resources.manifest import read_drafts
 from argus.core.resources.resource import Resource, utc_now
@@ -185,6 +186,49 @@ def test_the_loop_turns_by_itself_when_something_is_applied(house: House) -> Non
                 await asyncio.sleep(0.01)
         turning.cancel()
         await asyncio.gather(turning, return_exceptions=True)
+
+    run(story())
+
+
+def test_a_defect_in_one_part_ends_neither_the_loop_nor_the_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Plan:
+        raise KeyError("worker")
+
+    async def story() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Reconciler, "plan", broken)
+            patch.setattr(InMemoryResourceStore, "watch", broken)
+            patch.setattr(FakeRuntime, "changed", broken)
+            turning = asyncio.create_task(house.loop.run())
+            await house.apply({**GATE, "jobs": {"once": {"source": "a.mp4", "pipeline": "watch"}}})
+            house.loop.wake()
+            async with asyncio.timeout(5):
+                while "job-once-1" not in await house.names():
+                    await asyncio.sleep(0.01)
+            assert "KeyError('worker')" in house.plane.problems["plan"]
+        turning.cancel()
+        assert isinstance(*await asyncio.gather(turning, return_exceptions=True), asyncio.CancelledError)
+        await house.until(lambda: _has(house, "worker-people-0"))
+        assert "plan" not in house.plane.problems
+
+    run(story())
+
+
+@pytest.mark.parametrize("said", [b'{"worker": "\xff"}', b'{"models": [{"x": ' + b"[" * 100_000])
+def test_a_stranger_at_a_workers_port_is_no_report(house: House, said: bytes) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(said) + said)
+        writer.close()
+
+    async def story() -> None:
+        await house.apply(GATE)
+        await house.until(lambda: _has(house, "worker-people-0"))
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as stranger:
+            house.runtime.tell_port("worker-people-0", stranger.sockets[0].getsockname()[1])
+            await house.loop.round()
+        assert house.plane.reports == {}
 
     run(story())
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from argus.control.store.protocol import VersionGone
 from argus.core.errors import ArgusError
 from argus.core.metric_registry import Samples
 from argus.core.metrics import Histogram
-from argus.core.resources.resource import utc_now
+from argus.core.resources.resource import Resource, utc_now
 
 _ROUND_S: Final = 1.0
 _SOON_S: Final = 0.2
@@ -63,12 +63,12 @@ class Loop:
     async def run(self) -> None:
         """Reconcile until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch_store())
-            tasks.create_task(self._watch_runtime())
+            tasks.create_task(self._watch(self._follow_store))
+            tasks.create_task(self._watch(self._follow_runtime))
             try:
                 while True:
                     began_s = time.monotonic()
-                    await self.round()
+                    await self._looked("loop", self.round)
                     now_s = time.monotonic()
                     lively = now_s < self._changed_s + _LIVELY_S
                     # Where there are thousands, a look takes long: most of the time is left to others.
@@ -98,6 +98,14 @@ class Loop:
         if self._nothing_new():
             return
         resources = self._mirror.resources
+        planned = await self._looked("plan", partial(self._follow_plan, resources, began_s))
+        await self._looked("jobs", lambda: self._jobs.round(resources))
+        if planned:
+            self._looked_s = time.monotonic()
+            self._seconds.observe(self._looked_s - began_s)
+
+    async def _follow_plan(self, resources: Sequence[Resource], began_s: float) -> None:
+        plane = self._plane
         plan = self._reconciler.plan(Seen(resources, plane.workloads, plane.reports, utc_now()))
         if plan.actions or plan.statuses:
             self._changed_s = began_s
@@ -108,9 +116,6 @@ class Loop:
             assert told is not None
             uid = told.metadata.uid
             await self._looked("store", partial(plane.store.set_status, kind, name, uid, status))
-        await self._looked("jobs", lambda: self._jobs.round(resources))
-        self._looked_s = time.monotonic()
-        self._seconds.observe(self._looked_s - began_s)
 
     async def _see_workloads(self) -> None:
         self._plane.workloads = dict(await self._plane.runtime.statuses())
@@ -195,26 +200,29 @@ class Loop:
             samples.set("argus_reconcile_actions_total", count, {"action": action})
         samples.set("argus_reconcile_failures_total", self._failures)
 
-    async def _watch_store(self) -> None:
+    async def _watch(self, follow: Callable[[], Awaitable[None]]) -> None:
+        """Follow changes for ever; whoever cannot tell of them is asked again."""
         while True:
             try:
-                since = await self._plane.store.version()
-                if since != self._mirror.version:
-                    self.wake()  # what was changed before anybody watched
-                async for _ in self._plane.store.watch(since):
-                    self.wake()
+                await follow()
             except VersionGone:
                 self.wake()
             except ArgusError:
                 await asyncio.sleep(_ROUND_S)
+            except Exception:  # noqa: BLE001 - the rounds go on without it
+                structlog.get_logger().exception("control.defect", part="changes")
+                await asyncio.sleep(_AGAIN_S)
 
-    async def _watch_runtime(self) -> None:
-        while True:
-            try:
-                await self._plane.runtime.changed()
-                self.wake()
-            except ArgusError:
-                await asyncio.sleep(_ROUND_S)
+    async def _follow_store(self) -> None:
+        since = await self._plane.store.version()
+        if since != self._mirror.version:
+            self.wake()  # what was changed before anybody watched
+        async for _ in self._plane.store.watch(since):
+            self.wake()
+
+    async def _follow_runtime(self) -> None:
+        await self._plane.runtime.changed()
+        self.wake()
 
 
 def _subject(action: Action) -> str:

@@ -41,8 +41,9 @@ class Poller:
             if answer.status_code != httpx.codes.OK or len(answer.content) > _LARGEST:
                 return None
             return self._decoder.decode(answer.content)
-        except (httpx.HTTPError, msgspec.DecodeError, OSError):
-            return None  # silence is judged by whoever probes; here it is just no report
+        except (httpx.HTTPError, ValueError, RecursionError, OSError):
+            # Silence is judged by whoever probes; here it, and what a stranger says there, is just no report.
+            return None
 
     async def close(self) -> None:
         """Close the connections."""
