@@ -17,6 +17,7 @@ import structlog
 
 from argus.control.log_keeping import prune_logs
 from argus.control.plane import Plane
+from argus.core.calm_clock import CalmClock
 from argus.core.durations import parse_duration_s
 from argus.core.errors import ArgusError, SpecError, UnknownName
 from argus.storage.retention import DAY_S, BlobsKeep, Keep, Retention, keep_expiring
@@ -97,16 +98,25 @@ async def keep_house(plane: Plane, keeping: Keeping) -> None:
         else:
             plane.problems.pop("retention", None)
 
+    clock = CalmClock()
+
     async def prune() -> None:
         while True:
-            await prune_logs(plane.settings.logs, plane.runtime, keeping.logs)
+            await prune_logs(plane.settings.logs, plane.runtime, keeping.logs, clock.now())
             await asyncio.sleep(_EVERY_S)
 
     await asyncio.sleep(_FIRST_S)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(prune())
         tasks.create_task(
-            keep_expiring(plane.results, plane.blobs, lambda: keeping.results, every_s=_EVERY_S, problem=told)
+            keep_expiring(
+                plane.results,
+                plane.blobs,
+                lambda: keeping.results,
+                every_s=_EVERY_S,
+                problem=told,
+                clock=clock,
+            )
         )
 
 

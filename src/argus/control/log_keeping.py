@@ -45,17 +45,17 @@ def late_logs(
     return tuple(name for name in late_blobs(of_the_gone, keep, now) if name not in fresh)
 
 
-async def prune_logs(folder: Path, runtime: Runtime, keep: BlobsKeep) -> None:
+async def prune_logs(folder: Path, runtime: Runtime, keep: BlobsKeep, now: datetime | None = None) -> None:
     """Remove what has been kept long enough; nothing where nobody knows who lives."""
     try:
         living = frozenset(await runtime.statuses())
     except RuntimeUnavailable:
         return
-    await asyncio.to_thread(_prune, folder, living, keep)
+    await asyncio.to_thread(_prune, folder, living, keep, now or datetime.now(UTC))
 
 
-def _prune(folder: Path, living: Collection[str], keep: BlobsKeep) -> None:
-    for name in late_logs(_files_in(folder), living, keep, datetime.now(UTC)):
+def _prune(folder: Path, living: Collection[str], keep: BlobsKeep, now: datetime) -> None:
+    for name in late_logs(_files_in(folder), living, keep, now):
         try:
             (folder / name).unlink()
         except OSError as error:

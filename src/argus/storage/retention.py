@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from argus.core.calm_clock import CalmClock
 from argus.core.errors import ArgusError
 from argus.storage.blobs import BlobInfo, Blobs
 from argus.storage.protocol import ResultStore
@@ -115,8 +116,11 @@ async def keep_expiring(
     *,
     every_s: float = 300.0,
     problem: Callable[[str], None] = lambda _: None,
+    clock: CalmClock | None = None,
 ) -> None:
-    """Remove what is kept no longer, again and again, until cancelled.
+    """Remove what is kept no longer, again and again, until cancelled; nothing that goes wrong ends it.
+
+    A clock that was put forward counts when it has stayed so for an hour: see `argus.core.calm_clock`.
 
     Args:
         store: Where records are.
@@ -124,10 +128,12 @@ async def keep_expiring(
         retention: Asked anew each time.
         every_s: Seconds between two rounds. Lower keeps closer to the limits; higher costs less.
         problem: Told why a round was not finished, or an empty text.
+        clock: Tells the time.
     """
+    clock = clock or CalmClock()
     while True:
         try:
-            await expire_all(store, blobs, retention())
+            await expire_all(store, blobs, retention(), now=clock.now())
         except ArgusError as error:
             structlog.get_logger().warning("results.not_expired", error=str(error))
             problem(str(error))

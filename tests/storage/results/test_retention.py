@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from argus.core.calm_clock import CalmClock
 from argus.storage.blobs import BlobInfo, Blobs
 from argus.storage.opening import open_blobs
 from argus.storage.protocol import Query, ResultsUnavailable
@@ -133,5 +134,33 @@ def test_a_database_that_is_gone_is_told_and_tried_again(shelf: Blobs) -> None:
             await loop
         assert said[:1] == ["the database is gone"]
         assert "" in said[1:] or len(said) == 1
+
+    asyncio.run(work())
+
+
+def test_a_clock_that_is_years_ahead_for_a_moment_removes_nothing(shelf: Blobs) -> None:
+    walls = iter([at(0), *[at(3 * 365 * DAY_S)] * 5, *[at(1)] * 10**6])
+    clock = CalmClock(lambda: next(walls), lambda: 7.0)
+
+    class Rounds(MemoryResults):
+        count = 0
+
+        async def expire(self, kind: str, *, before: object, keep: object) -> tuple[str, ...]:
+            self.count += kind == KINDS[0]
+            return await super().expire(kind, before=before, keep=keep)  # type: ignore[arg-type]
+
+    async def work() -> None:
+        store = Rounds()
+        shelve(shelf, "clips/new.mp4")
+        await store.write([event("new", 0), alert("new", 0, event="new"), trace(0)])
+        keep = Retention(blobs={"clips/": BlobsKeep(30 * DAY_S)})
+        loop = asyncio.create_task(keep_expiring(store, shelf, lambda: keep, every_s=0.0, clock=clock))
+        async with asyncio.timeout(20):
+            while store.count < 10:
+                await asyncio.sleep(0)
+        loop.cancel()
+        assert keys(shelf) == {"clips/new.mp4"}
+        counts = await store.counts()
+        assert (counts["event"], counts["alert"], counts["trace"]) == (1, 1, 1)
 
     asyncio.run(work())
