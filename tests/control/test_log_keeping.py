@@ -54,6 +54,14 @@ def test_what_was_written_just_now_stays_however_much_there_is() -> None:
     assert late_logs([log("job-a-1.log", 0.01)], (), BlobsKeep(None, 1), NOW) == ()
 
 
+def test_a_log_of_a_time_that_no_calendar_has_keeps_no_other_from_going(tmp_path: Path) -> None:
+    for name, seconds in (("job-a-1.log", 1e12), ("job-b-1.log", 1e9)):
+        (tmp_path / name).write_text("x", encoding="utf-8")
+        os.utime(tmp_path / name, (seconds, seconds))
+    asyncio.run(prune_logs(tmp_path, FakeRuntime(), WEEK))
+    assert [path.name for path in tmp_path.iterdir()] == ["job-a-1.log"]
+
+
 def test_nothing_goes_while_nobody_knows_who_lives(tmp_path: Path) -> None:
     async def story() -> list[list[str]]:
         runtime, left = FakeRuntime(), []

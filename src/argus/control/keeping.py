@@ -90,7 +90,7 @@ def read_retention(texts: Sequence[str]) -> Keeping:
 
 
 async def keep_house(plane: Plane, keeping: Keeping) -> None:
-    """Remove what has been kept long enough, every ten minutes, until cancelled."""
+    """Remove what has been kept long enough, every ten minutes, until cancelled; nothing else ends it."""
 
     def told(problem: str) -> None:
         if problem:
@@ -102,7 +102,10 @@ async def keep_house(plane: Plane, keeping: Keeping) -> None:
 
     async def prune() -> None:
         while True:
-            await prune_logs(plane.settings.logs, plane.runtime, keeping.logs, clock.now())
+            try:
+                await prune_logs(plane.settings.logs, plane.runtime, keeping.logs, clock.now())
+            except Exception:  # noqa: BLE001 - a log that is kept too long is no reason to end
+                structlog.get_logger().exception("control.logs_not_removed")
             await asyncio.sleep(_EVERY_S)
 
     await asyncio.sleep(_FIRST_S)
@@ -154,6 +157,8 @@ def _drained(spool: Path, results: str, patience_s: float) -> None:
                 shutil.rmtree(spool, ignore_errors=True)
     except ArgusError as error:
         structlog.get_logger().info("control.spool_waits", spool=spool.name, reason=str(error))
+    except Exception:  # noqa: BLE001 - what waits there is not lost, and the others have their turn
+        structlog.get_logger().exception("control.spool_waits", spool=spool.name)
 
 
 def _limits(text: str, value: str) -> tuple[float | None, int | None, int | None]:

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from argus.control.runtime.protocol import Runtime, RuntimeUnavailable
+from argus.storage.blob_folder import time_of
 from argus.storage.blobs import BlobInfo
 from argus.storage.retention import BlobsKeep, late_blobs
 
@@ -70,8 +71,7 @@ def _files_in(folder: Path) -> list[BlobInfo]:
         for path in folder.iterdir():
             stat = path.lstat()
             if path.is_file() and not path.is_symlink():
-                modified_at = datetime.fromtimestamp(stat.st_mtime, UTC)
-                found.append(BlobInfo(path.name, stat.st_size, modified_at))
+                found.append(BlobInfo(path.name, stat.st_size, time_of(stat.st_mtime)))
     except OSError:
         return []  # it is not there yet, or something in it has just gone: the next look will tell
     return found

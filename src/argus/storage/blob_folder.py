@@ -234,7 +234,7 @@ class FolderBlobs:
                 if key.startswith(prefix) or prefix.startswith(key):
                     yield from self._walk([*folders, name[:-1]], prefix)
             elif key.startswith(prefix):
-                yield BlobInfo(key, known[0], _time(known[1]))
+                yield BlobInfo(key, known[0], time_of(known[1]))
 
     def _sweep(self) -> None:
         """Throw away what is unfinished, old and in nobody's hands."""
@@ -286,11 +286,15 @@ def _entries(at: int) -> Iterator[tuple[str, tuple[int, float]]]:
 
 
 def _info(key: str, known: os.stat_result) -> BlobInfo:
-    return BlobInfo(key, known.st_size, _time(known.st_mtime))
+    return BlobInfo(key, known.st_size, time_of(known.st_mtime))
 
 
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+def time_of(seconds: float) -> datetime:
+    """Return a file's time; what no calendar has is the last, or first, moment that one has."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError):
+        return (datetime.max if seconds > 0 else datetime.min).replace(tzinfo=UTC)
 
 
 def _not_found(key: str) -> BlobNotFound:

@@ -137,6 +137,9 @@ async def keep_expiring(
         except ArgusError as error:
             structlog.get_logger().warning("results.not_expired", error=str(error))
             problem(str(error))
+        except Exception as error:  # noqa: BLE001 - it is asked for again, and who runs beside us goes on
+            structlog.get_logger().exception("results.not_expired")
+            problem(repr(error))
         else:
             problem("")
         await asyncio.sleep(every_s)

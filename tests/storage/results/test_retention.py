@@ -164,3 +164,30 @@ def test_a_clock_that_is_years_ahead_for_a_moment_removes_nothing(shelf: Blobs) 
         assert (counts["event"], counts["alert"], counts["trace"]) == (1, 1, 1)
 
     asyncio.run(work())
+
+
+def test_a_fault_that_nobody_foresaw_is_told_and_tried_again(shelf: Blobs) -> None:
+    class Faulty(MemoryResults):
+        async def expire(self, kind: str, *, before: object, keep: object) -> tuple[str, ...]:
+            raise KeyError(kind)
+
+    async def work() -> None:
+        said: list[str] = []
+        loop = asyncio.create_task(
+            keep_expiring(Faulty(), shelf, Retention, every_s=0.0, problem=said.append)
+        )
+        async with asyncio.timeout(20):
+            while len(said) < 2:
+                await asyncio.sleep(0)
+        loop.cancel()
+        assert said[:2] == ["KeyError('trace')"] * 2
+
+    asyncio.run(work())
+
+
+def test_a_blob_of_a_time_that_no_calendar_has_keeps_no_other_from_going(shelf: Blobs) -> None:
+    shelve(shelf, "clips/a", "clips/b")
+    file = shelf.local("clips/b")
+    assert file is not None
+    os.utime(file, (1e12, 1e12))
+    assert expire_blobs(shelf, "clips/", max_bytes=None, max_age_s=60.0) == ("clips/a",)
