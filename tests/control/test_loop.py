@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +157,26 @@ def test_a_job_runs_once_and_is_done(house: House) -> None:
         for _ in range(3):
             await house.loop.round()
         assert "job-once-2" not in await house.names()
+
+    run(story())
+
+
+def test_a_job_that_runs_does_not_fail_for_a_clock_that_is_set_forward(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = {"source": "a.mp4", "pipeline": "watch", "deadline": "30m"}
+
+    async def story() -> None:
+        await house.apply({**GATE, "jobs": {"once": job}})
+        await house.until(lambda: _has(house, "job-once-1"))
+        await house.loop.round()
+        monkeypatch.setattr("argus.control.jobs_loop.utc_now", lambda: utc_now() + timedelta(hours=1))
+        for _ in range(3):
+            await house.loop.round()
+        assert await _has(house, "job-once-1")
+        steady_s = time.monotonic
+        monkeypatch.setattr("argus.control.jobs_loop.time.monotonic", lambda: steady_s() + 1801)
+        await house.until(lambda: _phase(house, "once", "Failed"))
 
     run(story())
 

@@ -39,6 +39,8 @@ class JobCase:
     tz: tzinfo
     starting_deadline_s: float
     obstacle: Obstacle | None
+    active_s: float | None = None
+    """See `argus.control.jobs.decide`."""
     spec: JobSpec | None = None
     refused: str = ""
     memory: dict[str, Any] = field(default_factory=dict)
@@ -125,8 +127,7 @@ class JobCase:
         run, workload = self.runs.get(number), self.workloads.get(number)
         lives = workload is not None and workload.state not in _ENDED
         cancel = self.job.metadata.annotations.get(CANCEL, "").strip()
-        since = moment(self.memory.get("activeSince"))
-        deadline_s = self.spec.deadline
+        active_s, deadline_s = self._active_s(), self.spec.deadline
         finished = run is not None and run.state == "finished" and not lives
         dropped = run is not None and run.state == "cancelled" and not lives
         if finished or (workload is not None and workload.state == "succeeded"):
@@ -144,11 +145,19 @@ class JobCase:
         elif self._state == "suspended":
             self.memory |= {"runState": "active", "activeSince": written_moment(self.now)}
             self.acts.append(Act(action="run", subject=self._subject(number), reason="it is resumed"))
-        elif deadline_s is not None and since is not None and (self.now - since).total_seconds() > deadline_s:
+        elif deadline_s is not None and active_s is not None and active_s > deadline_s:
             said = (
                 f"run {number} took longer than its deadline of {deadline_s:g} s: raise it, or give it less"
             )
             self._end("failed", "DeadlineExceeded", said)
+
+    def _active_s(self) -> float | None:
+        """Return how long the present run has been active; None: that was lost."""
+        since = self.memory.get("activeSince")
+        if self.active_s is not None and since == self.job.status.get("activeSince"):
+            return self.active_s  # else it begins, or is resumed, in this very moment
+        began = moment(since)
+        return None if began is None else (self.now - began).total_seconds()
 
     def _end(self, state: Literal["succeeded", "failed", "cancelled"], reason: str, message: str) -> None:
         """Write down how the present run has ended."""

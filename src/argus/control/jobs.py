@@ -43,6 +43,7 @@ def decide(
     obstacle: Obstacle | None = None,
     tz: tzinfo = UTC,
     starting_deadline_s: float = STARTING_DEADLINE_S,
+    active_s: float | None = None,
 ) -> JobDecision:
     """Return what shall become of a job; total: no input makes it raise.
 
@@ -54,8 +55,10 @@ def decide(
         obstacle: What keeps a run from being started; one that runs goes on.
         tz: Whose wall clock schedules mean.
         starting_deadline_s: How late a scheduled run may begin.
+        active_s: How long the present run has been active, by a clock that nobody sets; None: as long as the
+            wall clock says, by which it is known when it began.
     """
-    case = JobCase(job, now, tz, starting_deadline_s, obstacle)
+    case = JobCase(job, now, tz, starting_deadline_s, obstacle, active_s)
     case.look(runs, workloads)
     if job.metadata.deletion_timestamp is not None:
         case.stop_all()

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import structlog
 
+from argus.control.job_memory import moment
 from argus.control.jobs import JobDecision, decide, job_config, job_workload
 from argus.control.plan import Place
 from argus.control.plane import Plane
@@ -29,6 +32,16 @@ FINALIZER: Final = "argus.dev/results"
 Note = Callable[[str, str, str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Active:
+    """A run that is active."""
+
+    since: datetime
+    """As the job's status says."""
+    began_s: float
+    """The same by `time.monotonic`, as it was when it was seen first."""
+
+
 class Jobs:
     """Looks after the batch jobs of one plane."""
 
@@ -40,6 +53,8 @@ class Jobs:
         self._again: datetime | None = None
         self._active = False
         self._problems: dict[str, str] = {}
+        self._seen: dict[str, _Active] = {}
+        """How long present runs have been active, by job."""
 
     def due(self) -> bool:
         """Return whether a job wants to be looked at, though nothing else has changed."""
@@ -56,6 +71,7 @@ class Jobs:
             if resource.kind == "BatchJob" or resource.metadata.deletion_timestamp is None:
                 by_kind.setdefault(resource.kind, {})[resource.name] = resource
         self._again, self._active = None, False
+        self._seen = {name: seen for name, seen in self._seen.items() if name in by_kind["BatchJob"]}
         failure: ArgusError | None = None
         for job in by_kind["BatchJob"].values():
             try:
@@ -76,13 +92,15 @@ class Jobs:
             )
         pipeline = self._pipeline(job, pipelines, models)
         runs = await plane.results.runs(job.name, limit=100)
+        now = utc_now()
         decision = decide(
             job,
             runs,
             plane.workloads,
-            utc_now(),
+            now,
             obstacle=pipeline if isinstance(pipeline, Obstacle) else None,
             tz=local_zone(),
+            active_s=self._active_s(job, now),
         )
         self._active |= decision.run is not None or bool(decision.remove)
         if decision.look_again_at is not None:
@@ -92,6 +110,16 @@ class Jobs:
             await self._let_go(job)
         elif decision.delete:
             await plane.store.delete(job.kind, job.name)
+
+    def _active_s(self, job: Resource, now: datetime) -> float | None:
+        """Return how long a job's run has been active, whatever is done to the wall clock meanwhile."""
+        since, steady_s = moment(job.status.get("activeSince")), time.monotonic()
+        if since is None:
+            return None
+        seen = self._seen.get(job.name)
+        if seen is None or seen.since != since:
+            seen = self._seen[job.name] = _Active(since, steady_s - max(0.0, (now - since).total_seconds()))
+        return steady_s - seen.began_s
 
     async def _carry_out(
         self, job: Resource, decision: JobDecision, pipeline: PipelineSpec | Obstacle
