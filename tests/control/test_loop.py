@@ -181,6 +181,28 @@ def test_a_job_that_runs_does_not_fail_for_a_clock_that_is_set_forward(
     run(story())
 
 
+def test_a_job_that_is_over_does_not_go_for_a_clock_that_is_ahead_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = timedelta()
+    monkeypatch.setattr("argus.control.jobs_loop.utc_now", lambda: utc_now() + ahead)
+    house = House(tmp_path)
+    job = {"source": "a.mp4", "pipeline": "watch", "ttl_after_finished": "7d"}
+
+    async def story() -> None:
+        nonlocal ahead
+        await house.apply({**GATE, "jobs": {"once": job}})
+        await house.until(lambda: _has(house, "job-once-1"))
+        house.runtime.end("job-once-1", 0)
+        await house.until(lambda: _phase(house, "once", "Succeeded"))
+        ahead = timedelta(days=100)
+        for _ in range(3):
+            await house.loop.round()
+        assert await _phase(house, "once", "Succeeded")
+
+    run(story())
+
+
 def test_a_deleted_job_takes_what_it_found_with_it(house: House) -> None:
     async def story() -> None:
         await house.apply({**GATE, "jobs": {"once": {"source": "a.mp4", "pipeline": "watch"}}})

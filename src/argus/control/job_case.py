@@ -40,7 +40,8 @@ class JobCase:
     starting_deadline_s: float
     obstacle: Obstacle | None
     active_s: float | None = None
-    """See `argus.control.jobs.decide`."""
+    believed: datetime | None = None
+    """Both: see `argus.control.jobs.decide`."""
     spec: JobSpec | None = None
     refused: str = ""
     memory: dict[str, Any] = field(default_factory=dict)
@@ -236,7 +237,7 @@ class JobCase:
         self._forget_runs()
         delete, again = False, None
         if self.spec is not None and job.metadata.deletion_timestamp is None:
-            delete, again = expiry(self.memory, self.spec, self.due, self.now)
+            delete, again = expiry(self.memory, self.spec, self.due, self.believed or self.now)
         if delete:
             self.acts.append(Act(action="expire", subject=f"BatchJob/{job.name}", reason="its time is over"))
         status = job_status(

@@ -44,6 +44,7 @@ def decide(
     tz: tzinfo = UTC,
     starting_deadline_s: float = STARTING_DEADLINE_S,
     active_s: float | None = None,
+    believed: datetime | None = None,
 ) -> JobDecision:
     """Return what shall become of a job; total: no input makes it raise.
 
@@ -57,8 +58,9 @@ def decide(
         starting_deadline_s: How late a scheduled run may begin.
         active_s: How long the present run has been active, by a clock that nobody sets; None: as long as the
             wall clock says, by which it is known when it began.
+        believed: The time by which a job that is over goes, for that is for good; None: now.
     """
-    case = JobCase(job, now, tz, starting_deadline_s, obstacle, active_s)
+    case = JobCase(job, now, tz, starting_deadline_s, obstacle, active_s, believed)
     case.look(runs, workloads)
     if job.metadata.deletion_timestamp is not None:
         case.stop_all()

@@ -20,6 +20,7 @@ from argus.control.jobs import JobDecision, decide, job_config, job_workload
 from argus.control.plan import Place
 from argus.control.plane import Plane
 from argus.control.rendering import Obstacle, resolved_pipeline
+from argus.core.calm_clock import CalmClock
 from argus.core.errors import ArgusError, SpecError
 from argus.core.resources.manifest import filled
 from argus.core.resources.pipeline import PipelineSpec
@@ -53,6 +54,7 @@ class Jobs:
         self._again: datetime | None = None
         self._active = False
         self._problems: dict[str, str] = {}
+        self._clock = CalmClock(utc_now)
         self._seen: dict[str, _Active] = {}
         """How long present runs have been active, by job."""
 
@@ -101,6 +103,7 @@ class Jobs:
             obstacle=pipeline if isinstance(pipeline, Obstacle) else None,
             tz=local_zone(),
             active_s=self._active_s(job, now),
+            believed=self._clock.now(),
         )
         self._active |= decision.run is not None or bool(decision.remove)
         if decision.look_again_at is not None:
