@@ -21,7 +21,7 @@ from typing import Final
 
 from argus.core.errors import ArgusError, SourceNotFound, SourceUnreadable, SpecError
 from argus.core.paths import is_folder, is_there
-from argus.storage.blobs import Blobs
+from argus.storage.blobs import Blobs, BlobsUnavailable
 
 BLOB: Final = "blob:"
 _VIDEOS: Final = frozenset(
@@ -226,14 +226,24 @@ def fetch(recording: Recording, blobs: Blobs, folder: Path) -> Path:
     if recording.path is not None or recording.key is None:
         assert recording.path is not None
         return recording.path
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / Path(recording.name).name
     info = blobs.info(recording.key)
-    with blobs.open(recording.key) as theirs, path.open("wb") as ours:
-        while piece := theirs.read(_COPIED):
-            ours.write(piece)
-    at = info.modified_at.timestamp()
-    os.utime(path, (at, at))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with blobs.open(recording.key) as theirs, path.open("wb") as ours:
+            while piece := theirs.read(_COPIED):
+                ours.write(piece)
+        at = info.modified_at.timestamp()
+        os.utime(path, (at, at))
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        if isinstance(error, ArgusError):
+            raise
+        raise BlobsUnavailable(
+            f"{recording.name} cannot be fetched to {folder}: {error.strerror or error}; it has "
+            f"{info.size / 1e6:.0f} MB: make room there, or look at the disk and the store of blobs"
+        ) from error
     return path
 
 

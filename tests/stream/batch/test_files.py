@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import os
+import resource
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from argus.core.errors import SourceNotFound, SourceUnreadable, SpecError
-from argus.storage.blobs import BlobNotFound
+from argus.storage.blobs import BlobNotFound, BlobsUnavailable
 from argus.storage.opening import open_blobs
 from argus.stream.batch_files import fetch, recorded_at, recordings_of, with_lengths
 from tests.stream.batch.scenes import RECORDED, record
@@ -87,6 +88,20 @@ def test_what_lies_in_a_bucket_is_fetched_with_its_time(tmp_path: Path) -> None:
     path = fetch(one, blobs, tmp_path / "scratch")
     assert path.read_bytes() == data
     assert path.stat().st_mtime == pytest.approx(info.modified_at.timestamp(), abs=1e-3)
+
+
+def test_a_disk_too_full_for_what_lies_in_a_bucket_is_said_and_keeps_no_piece_of_it(tmp_path: Path) -> None:
+    blobs = open_blobs(f"memory://{tmp_path.name}")
+    blobs.put("uploads/a.mp4", bytes(3 << 20))
+    [one] = recordings_of("blob:uploads/a.mp4", blobs)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        with pytest.raises(BlobsUnavailable, match=r"a\.mp4 cannot be fetched to .*; it has 3 MB: make room"):
+            fetch(one, blobs, tmp_path / "scratch")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_the_length_of_a_recording_is_known_before_it_is_looked_at(tmp_path: Path) -> None:
