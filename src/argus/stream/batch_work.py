@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -159,8 +160,8 @@ class Work:
         bench, config = self._bench, self._bench.config
         if recording.path is None and recording.key is None:
             raise SpecError(f"{recording.name} was there when the run began, and is gone: put it back")
-        path = fetch(recording, bench.blobs, self._scratch)
         with (
+            self._fetched(recording) as path,
             open_source(path, fps=config.spec.fps, name=recording.name) as source,
             Uploads(bench.blobs) as uploads,
         ):
@@ -188,11 +189,19 @@ class Work:
                 insist(lambda: bench.blobs.put_file(key, file))
             uploads.wait()
         recorder.flush()
-        if recording.path is None:
-            path.unlink(missing_ok=True)
         return msgspec.structs.replace(
             _sums(counts, recorder), clips=clips, media_s=round(recorder.last_s, 3), problems=problems
         )
+
+    @contextmanager
+    def _fetched(self, recording: Recording) -> Iterator[Path]:
+        """Give a file to read a recording from; a copy is there for no longer than it is needed."""
+        path = fetch(recording, self._bench.blobs, self._scratch)
+        try:
+            yield path
+        finally:
+            if recording.path is None:
+                path.unlink(missing_ok=True)
 
     def _put(self, records: Sequence[Record]) -> None:
         writer = self._bench.writer

@@ -9,9 +9,11 @@ from typing import Any
 import av
 import pytest
 
+from argus.storage.blobs import Blobs
 from argus.storage.opening import open_blobs
 from argus.storage.protocol import Query
 from argus.stream import batch
+from argus.stream.batch_files import Recording, fetch
 from tests.sources.videos import cut
 from tests.stream.batch.scenes import (
     RECORDED,
@@ -241,6 +243,27 @@ def test_recordings_in_a_bucket_are_looked_at_and_leave_nothing_behind(tmp_path:
     assert do(config.model_copy(update={"storage": storage})) == (batch.DONE, "")
     assert run_of(config).frames == 60
     assert not (tmp_path / "spool-files").exists()
+
+
+def test_recordings_in_a_bucket_that_cannot_be_read_do_not_gather_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = f"memory://{tmp_path.name}"
+    blobs = open_blobs(bucket)
+    for name in "abc":
+        blobs.put(f"uploads/{name}.mp4", b"no video")
+    there: list[int] = []
+
+    def fetched(recording: Recording, source: Blobs, folder: Path) -> Path:
+        path = fetch(recording, source, folder)
+        there.append(len(list(folder.iterdir())))
+        return path
+
+    monkeypatch.setattr("argus.stream.batch_work.fetch", fetched)
+    config = job_config(tmp_path, "blob:uploads/*.mp4")
+    storage = config.storage.model_copy(update={"blobs": bucket})
+    assert do(config.model_copy(update={"storage": storage}))[0] != batch.DONE
+    assert there == [1, 1, 1]
 
 
 def test_a_pipeline_that_keeps_no_events_keeps_alerts(tmp_path: Path, videos: Path) -> None:
