@@ -57,6 +57,15 @@ def test_what_the_job_could_not_be_is_said_before_a_byte_is_taken(world: World) 
     assert world.get("/api/v1/uploads").json()["items"] == []
 
 
+@pytest.mark.parametrize("coded", [b"not base64", b"\xc3\xa9t\xc3\xa9", b"\xe9t\xe9", b"/w=="])
+def test_metadata_that_is_no_text_in_base64_is_said_to_be_none(world: World, coded: bytes) -> None:
+    headers = {**TUS, "Upload-Length": "3", "Upload-Metadata": b"filename " + coded}
+    assert (
+        "'filename' has no text in base64"
+        in problem(world.post("/api/v1/uploads", headers=headers), 400)["detail"]
+    )
+
+
 def test_an_upload_goes_on_where_it_broke_off(world: World) -> None:
     where = _begin(world, len(VIDEO), filename="gate.mp4", pipeline="p")
     assert _append(world, where, 0, VIDEO[:1000]).headers["upload-offset"] == "1000"
