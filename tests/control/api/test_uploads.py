@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import socket
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from argus.control.api.upload_jobs import recover, uploads_of
+from argus.control.api.meter import ApiMeter
+from argus.control.api.upload_jobs import keep_up, recover, uploads_of
+from argus.storage.uploads import Upload, Uploads
 from tests.control.api.harness import Live, World, problem, until
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -172,6 +175,30 @@ def test_the_job_of_an_upload_is_made_once_whatever_was_killed_in_between(world:
     id_, first, second = asyncio.run(crashed())
     assert (first, second) == (1, 0)
     assert [job["metadata"]["name"] for job in world.get("/api/v1/jobs").json()["items"]] == [f"upload-{id_}"]
+
+
+def test_the_job_of_an_upload_is_made_after_a_moment_without_descriptors(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("argus.control.api.upload_jobs._LOOK_S", 0.001)
+    uploads, told = world.app.state.uploads, [OSError(errno.EMFILE, "Too many open files")]
+
+    def pending() -> tuple[Upload, ...]:
+        if told:
+            raise told.pop()
+        return Uploads.pending(uploads)
+
+    async def story() -> None:
+        upload = uploads.create("a.mp4", 3, {"pipeline": "p"})
+        await uploads.append(upload.id, 0, _once(b"abc"))
+        monkeypatch.setattr(uploads, "pending", pending)
+        keeping = asyncio.create_task(keep_up(world.plane, uploads, ApiMeter()))
+        async with asyncio.timeout(5):
+            while not (await world.store.list("BatchJob")).items:
+                await asyncio.sleep(0.001)
+        keeping.cancel()
+
+    asyncio.run(story())
 
 
 def test_a_job_that_its_user_has_changed_meanwhile_stays_as_it_is(world: World) -> None:

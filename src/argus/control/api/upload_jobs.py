@@ -87,7 +87,10 @@ async def recover(plane: Plane, uploads: Uploads) -> int:
 
 
 async def keep_up(plane: Plane, uploads: Uploads, meter: ApiMeter) -> None:
-    """Recover again and again, forget what was given up, and count what is there; until cancelled."""
+    """Recover again and again, forget what was given up, and count what is there; until cancelled.
+
+    Nothing that goes wrong ends it.
+    """
     waited_s = _EXPIRE_S
     while True:
         try:
@@ -100,5 +103,7 @@ async def keep_up(plane: Plane, uploads: Uploads, meter: ApiMeter) -> None:
                 meter.uploads["expired"] += len(gone)
         except ArgusError as error:
             structlog.get_logger().warning("upload.not_kept_up", reason=str(error))
+        except Exception:  # noqa: BLE001 - nobody else would begin the jobs that uploads wait for
+            structlog.get_logger().exception("upload.not_kept_up")
         await asyncio.sleep(_LOOK_S)
         waited_s += _LOOK_S
