@@ -19,7 +19,7 @@ _PATIENCE_S: Final = 3600.0
 
 
 def _wall() -> datetime:
-    return datetime.now(UTC)
+    return datetime.fromtimestamp(time.time(), UTC)
 
 
 class CalmClock:

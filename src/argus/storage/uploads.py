@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import structlog
 from msgspec.structs import replace
 
+from argus.core.calm_clock import CalmClock
 from argus.core.errors import ArgusError
 from argus.storage.blobs import BlobNotFound, Blobs
 from argus.storage.upload_errors import (
@@ -53,6 +53,7 @@ class Uploads:
         self._blobs = blobs
         self._most_bytes = most_bytes
         self._turns = Turns()
+        self._clock = CalmClock()
         with disk_errors(self._folder):
             self._files = UploadFiles(folder)
 
@@ -203,10 +204,12 @@ class Uploads:
     def expire(self, *, after: timedelta = timedelta(days=1)) -> tuple[str, ...]:
         """Forget uploads to which nothing came for so long, and complete ones that were claimed so long ago.
 
+        A clock that was only just put forward is not believed: see `argus.core.calm_clock`.
+
         Returns:
             Ids of those that were forgotten. Blobs stay.
         """
-        limit = datetime.now(UTC) - after
+        limit = self._clock.now() - after
         gone = []
         for upload in self.list():
             over = (upload.state == "open" and not upload.whole) or upload.claimed
@@ -215,7 +218,7 @@ class Uploads:
                     self.delete(upload.id)
                     gone.append(upload.id)
         with disk_errors(self._folder):
-            for path in self._files.orphans(time.time() - after.total_seconds()):
+            for path in self._files.orphans(limit.timestamp()):
                 path.unlink(missing_ok=True)
         return tuple(gone)
 

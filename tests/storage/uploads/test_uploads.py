@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -313,6 +313,24 @@ def test_abandoned_uploads_and_orphans_expire(uploads: Uploads, tmp_path: Path) 
     young = uploads.create("young.mp4", 3)
     assert uploads.expire() == (old.id,)
     assert sorted(path.stem for path in (tmp_path / "uploads").iterdir()) == [young.id, young.id]
+
+
+def test_a_clock_that_is_months_ahead_for_a_moment_ends_no_upload(
+    uploads: Uploads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_ = uploads.create("a.mp4", 3)
+    run(uploads.append(open_.id, 0, stream(b"a")))
+    now = time.time() + 100 * 86_400
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Ahead:
+            return cls.fromtimestamp(now, tz)
+
+    monkeypatch.setattr("time.time", lambda: now)
+    monkeypatch.setattr("argus.storage.uploads.datetime", Ahead)
+    assert uploads.expire() == ()
+    assert uploads.status(open_.id).offset == 1
 
 
 def test_what_nobody_has_claimed_does_not_expire_and_blobs_never_do(uploads: Uploads, tmp_path: Path) -> None:
