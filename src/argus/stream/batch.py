@@ -113,7 +113,10 @@ def run_batch(
             return _code_of(error), said
         said = account.unreadable()
         over = account.over("failed" if said else "finished", utc_now(), said or account.noted())
-        keeper.keep(over)
+        try:
+            keeper.keep(over)
+        except ResultsUnavailable as error:  # the next attempt finds all files done, and says so
+            return (STOPPED, "") if stop.is_set() else (FAILED, str(error))
         log.info("job.over", state=over.state, frames=over.frames, events=over.events, alerts=over.alerts)
         return (_code_of_all(account) if said else DONE), said
 

@@ -11,9 +11,11 @@ import pytest
 
 from argus.storage.blobs import Blobs
 from argus.storage.opening import open_blobs
-from argus.storage.protocol import Query
+from argus.storage.protocol import Query, ResultsUnavailable
+from argus.storage.records import Run
 from argus.stream import batch
 from argus.stream.batch_files import Recording, fetch
+from argus.stream.batch_runs import RunKeeper
 from tests.sources.videos import cut
 from tests.stream.batch.scenes import (
     RECORDED,
@@ -264,6 +266,27 @@ def test_recordings_in_a_bucket_that_cannot_be_read_do_not_gather_on_the_disk(
     storage = config.storage.model_copy(update={"blobs": bucket})
     assert do(config.model_copy(update={"storage": storage}))[0] != batch.DONE
     assert there == [1, 1, 1]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_store_that_is_away_at_the_very_end_is_said_and_the_next_attempt_has_nothing_left_to_do(
+    tmp_path: Path, videos: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    config, stop, keep = job_config(tmp_path, videos / "cam1"), threading.Event(), RunKeeper.keep
+
+    def away(keeper: RunKeeper, run: Run) -> None:
+        if run.state == "finished":
+            if stopped:
+                stop.set()
+            raise ResultsUnavailable("the database is gone")
+        keep(keeper, run)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunKeeper, "keep", away)
+        code, said = batch.run_batch(config, stop=stop)
+    assert (code, said) == ((batch.STOPPED, "") if stopped else (batch.FAILED, "the database is gone"))
+    assert do(config) == (batch.DONE, "")
+    assert (run_of(config).state, run_of(config).frames) == ("finished", 60)
 
 
 def test_a_pipeline_that_keeps_no_events_keeps_alerts(tmp_path: Path, videos: Path) -> None:
