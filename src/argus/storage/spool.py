@@ -159,8 +159,19 @@ class Spool:
             self._drop_first()
 
     def sync(self) -> list[int]:
-        """Return descriptors, to be synced and closed by the caller, of files that a power cut could harm."""
-        found = [os.dup(part.descriptor) for part in self._parts if part.number in self._unsynced]
+        """Return descriptors, to be synced and closed by the caller, of files that a power cut could harm.
+
+        Raises:
+            OSError: there are no descriptors left; asked again, it may work.
+        """
+        found: list[int] = []
+        try:
+            # Each is in the list at once, so that what there is can be closed.
+            found.extend(os.dup(part.descriptor) for part in self._parts if part.number in self._unsynced)
+        except OSError:
+            for descriptor in found:
+                os.close(descriptor)
+            raise
         self._unsynced.clear()
         return found
 

@@ -262,11 +262,11 @@ class ResultWriter:
         """Write the spool through to the disk every second in which something waits."""
         while True:
             await asyncio.sleep(_SYNC_S)
-            with self._lock:
-                if not self._waiting.backlog:
-                    continue
-                descriptors = self._waiting.sync()
             try:
+                with self._lock:
+                    if not self._waiting.backlog:
+                        continue
+                    descriptors = self._waiting.sync()
                 await asyncio.to_thread(_sync_all, descriptors)
             except OSError as error:
                 self._log.error("results.spool_unsynced", error=error.strerror)

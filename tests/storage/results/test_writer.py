@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import json
 import os
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -408,3 +409,33 @@ def test_a_spool_of_many_files_is_told_in_order_and_taken_up_where_it_was_left(s
     assert told == list(range(500))
     assert second.size < 1 << 21
     second.close()
+
+
+def test_a_moment_without_descriptors_does_not_end_the_writing_through_to_the_disk(
+    tmp_path: Path, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "away").touch()  # a file where a folder should be: no database can be opened in it
+    dup, full = os.dup, [OSError(errno.EMFILE, "Too many open files")]
+    synced = threading.Event()
+
+    def duplicate(descriptor: int) -> int:
+        if full:
+            raise full.pop()
+        return dup(descriptor)
+
+    def sync_all(descriptors: Sequence[int]) -> None:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if descriptors:
+            synced.set()
+
+    monkeypatch.setattr("argus.storage.writer._SYNC_S", 0.01)
+    monkeypatch.setattr("argus.storage.spool.os.dup", duplicate)
+    monkeypatch.setattr("argus.storage.writer._sync_all", sync_all)
+    writer = ResultWriter(f"sqlite:///{tmp_path}/away/results.db", spool)
+    try:
+        writer.put([event("e1")])
+        assert synced.wait(5)
+        assert not full
+    finally:
+        writer.close(0)
