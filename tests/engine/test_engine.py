@@ -248,6 +248,29 @@ def test_a_detector_of_ones_own_is_not_closed_by_who_leaves_another_meanwhile(
     assert not own.closed
 
 
+@pytest.mark.parametrize("changed", ["rate", "zones", "step of its ladder"])
+def test_a_detector_of_ones_own_looks_on_where_another_model_is_not_asked_for(
+    engine: Engine, models: Models, changed: str
+) -> None:
+    own, one = AsyncFinder("own"), Listener()
+    engine.add_camera("one", CAMERA.format(seed=1))
+    engine.add_pipeline("one", pipeline(degrade=[{"fps": 10}]), camera="one", listener=one, detector=own)
+    assert one.waits_for(1)
+    member = engine.members["one"]
+    if changed == "step of its ladder":
+        assert member.ladder is not None
+        engine.overseer.walk(member, member.ladder.rungs[1])
+    else:
+        other = {"fps": 15} if changed == "rate" else {"zones": ALL}
+        engine.change_pipeline("one", pipeline(degrade=[{"fps": 10}], **other))
+    assert one.waits_for(3)
+    assert one.models == ["own"]
+    assert models.opened == []
+    assert not own.closed
+    engine.remove_pipeline("one")
+    assert comes_true(lambda: own.closed)
+
+
 def test_another_rate_or_model_alone_keeps_a_pipelines_memory(engine: Engine, watch: Watch) -> None:
     one = watch("one")
     assert one.waits_for(3)

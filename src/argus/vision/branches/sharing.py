@@ -8,7 +8,7 @@ What a lane looks at is its own: crops those of `lane`, frames those of `argus.v
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -85,8 +85,12 @@ class SharedLanes(Generic[WantedT, LaneT, MemberT]):
         """Return the one that looks for somebody."""
         return next((opened for opened in self._lanes if member in opened.lane.members), None)
 
-    def open(self, spec: WantedT) -> OpenLane[WantedT, LaneT]:
+    def open(self, spec: WantedT, members: Collection[MemberT] = ()) -> OpenLane[WantedT, LaneT]:
         """Return the lane of a model, opened if it is not yet, or has failed.
+
+        Args:
+            spec: What is wanted.
+            members: Who wants it: what was opened for them alone, and is what they want, looks on.
 
         Raises:
             ModelError: it cannot be opened.
@@ -95,18 +99,26 @@ class SharedLanes(Generic[WantedT, LaneT, MemberT]):
             if self._closed:
                 raise ModelUnavailable(f"model {spec.model.path}: what would look with it was closed")
             for known in self._lanes:
-                if known.shared and known.spec == spec and known.lane.failure is None:
+                own = bool(members) and all(member in known.lane.members for member in members)
+                if (known.shared or own) and known.spec == spec and known.lane.failure is None:
                     return known
             return self._add(OpenLane(self._make(spec), spec))
 
-    def attach(self, member: MemberT, spec: WantedT) -> OpenLane[WantedT, LaneT]:
+    def attach(
+        self, member: MemberT, spec: WantedT, *, after: MemberT | None = None
+    ) -> OpenLane[WantedT, LaneT]:
         """Let a model look for somebody, opened if need be, and no longer the one before.
+
+        Args:
+            member: For whom.
+            spec: What is wanted.
+            after: Whose place it takes: what was opened for that one alone may look on.
 
         Raises:
             ModelError: it cannot be opened; the one before looks on.
         """
         with self.changing:
-            opened = self.open(spec)
+            opened = self.open(spec, [member if after is None else after])
             self.move([member], opened)
             return opened
 

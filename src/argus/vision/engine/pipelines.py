@@ -105,7 +105,7 @@ class Pipelines:
             look = self._look_of(member, spec)
             fresh = self._make(name, spec, spec.camera or member.camera, member.listener, look)
         try:
-            engine.lanes.attach(fresh, fresh.look)
+            engine.lanes.attach(fresh, fresh.look, after=member)
             fresh.comparison = self._shadow_of(fresh, spec, fresh.look)
         except BaseException:
             self._forget(fresh)

@@ -114,7 +114,7 @@ def move_all(engine: Engine, moves: Sequence[Move]) -> list[OpenLane[Any, Any]]:
     """
     with engine.lanes.changing, engine.branch_lanes.changing:
         try:
-            opened = [move.lanes.open(move.to) for move in moves]
+            opened = [move.lanes.open(move.to, move.members) for move in moves]
             for move, to in zip(moves, opened, strict=True):
                 for member in move.members:
                     if isinstance(member, Branch):
