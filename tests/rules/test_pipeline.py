@@ -154,3 +154,16 @@ def test_who_is_seen_after_a_stream_broke_off_appears_anew() -> None:
     assert {event.id for event in before} == {event.id for event in ended}
     assert sorted(event.type for event in before) == sorted(event.type for event in after)
     assert not {event.id for event in before} & {event.id for event in after}
+
+
+def test_an_alert_is_held_back_also_where_the_stream_broke_off_meanwhile() -> None:
+    pipeline = Pipeline(PipelineSpec.model_validate(SPEC | {"cooldown": 60}), "gate")
+
+    def alerts(since_s: float) -> list[str]:
+        frames = [frame_at(since_s + n / 10, n) for n in range(10)]
+        results = [pipeline.process(f, seen({1: (0.5, 0.5)}, tracked=False, height=0.3)) for f in frames]
+        return [alert.rule for result in results for alert in result.alerts]
+
+    assert alerts(0) == ["zone middle"]
+    pipeline.break_off("camera gate was given up")
+    assert alerts(1.1) == []

@@ -122,13 +122,13 @@ class Pipeline:
             why: What each of them says of it.
         """
         ended = self._with_findings(self._rules.finish(why))
-        self._rules = self._new_rules()
+        self._rules = self._new_rules(after=self._rules)
         return ended
 
-    def _new_rules(self) -> Rules:
+    def _new_rules(self, *, after: Rules | None = None) -> Rules:
         track = self.spec.track
         lost_after_s = 0.0 if track is None else track.lost_after + LOST_MARGIN_S
-        return Rules(self.spec, self.camera, stream=self._stream, lost_after_s=lost_after_s)
+        return Rules(self.spec, self.camera, stream=self._stream, lost_after_s=lost_after_s, after=after)
 
     def _warn_of_unknown(self, labels: tuple[str, ...]) -> None:
         """Say which classes rules name that the model does not know; another model may come to know them."""

@@ -45,7 +45,13 @@ class Rules:
     """The zones, lines, crowds, events and alerts of one camera."""
 
     def __init__(
-        self, spec: PipelineSpec, camera: str, *, stream: str = "", lost_after_s: float = 2.0
+        self,
+        spec: PipelineSpec,
+        camera: str,
+        *,
+        stream: str = "",
+        lost_after_s: float = 2.0,
+        after: Rules | None = None,
     ) -> None:
         """Begin with nobody in view.
 
@@ -55,6 +61,7 @@ class Rules:
             stream: Tells runs of a live stream apart; see `EventLog`.
             lost_after_s: Seconds unseen after which an object is gone; what the tracker may still find again
                 must not be.
+            after: Whose place they take, with nobody in view: what these raised of late is held back on.
         """
         self._spec = spec
         self._camera = camera
@@ -64,7 +71,7 @@ class Rules:
         self._objects = ObjectTable(lost_after_s)
         self._log = EventLog(camera, stream=stream)
         self._slot_of: dict[_Key, int] = {}
-        self._alerts = Alerts(spec)
+        self._alerts: Alerts = Alerts(spec) if after is None else after._alerts
         self._zones: Zones | None = None
         self._lines: Lines | None = None
         self._crowds: CrowdAreas | None = None
