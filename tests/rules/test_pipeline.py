@@ -167,3 +167,17 @@ def test_an_alert_is_held_back_also_where_the_stream_broke_off_meanwhile() -> No
     assert alerts(0) == ["zone middle"]
     pipeline.break_off("camera gate was given up")
     assert alerts(1.1) == []
+
+
+def test_regions_in_pixels_stay_where_they_lay_when_a_camera_comes_back_with_smaller_pictures() -> None:
+    spec = {
+        "zones": {"right": {"polygon": [[500, 0], [1000, 0], [1000, 500], [500, 500]], "units": "pixels"}}
+    }
+    pipeline = Pipeline(PipelineSpec.model_validate(spec), "gate")
+    pipeline.process(frame_at(0), seen({1: (0.75, 0.5)}, tracked=False, height=0.3))
+    pipeline.break_off("camera gate was given up")
+    small = seen({1: (0.75, 0.5)}, tracked=False, height=0.3)
+    small = replace(small, xyxy=small.xyxy * np.float32(0.5))
+    frames = [frame_at(1 + n / 10, n, width=500, height=250) for n in range(10)]
+    results = [pipeline.process(frame, small) for frame in frames]
+    assert "zone.entered" in {event.type for result in results for event in result.events}

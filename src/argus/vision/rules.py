@@ -61,7 +61,8 @@ class Rules:
             stream: Tells runs of a live stream apart; see `EventLog`.
             lost_after_s: Seconds unseen after which an object is gone; what the tracker may still find again
                 must not be.
-            after: Whose place they take, with nobody in view: what these raised of late is held back on.
+            after: Whose place they take, with nobody in view: what these raised of late is held back on, and
+                regions stay where they lay.
         """
         self._spec = spec
         self._camera = camera
@@ -78,6 +79,8 @@ class Rules:
         self._gatherings = Gatherings(spec.crowds, self._log, self._alerts, lost_after_s)
         self._best: NDArray[np.float64] = np.full((len(spec.zones) + 1, self._objects.capacity), np.inf)
         self._best_s: NDArray[np.float64] = np.zeros(self._best.shape)
+        if after is not None and after._size is not None:
+            self._fit(*after._size)
 
     def step(self, frame: Frame, detections: Detections) -> Outcome:
         """Take one frame and return the changes of events, the alerts and the objects inside each region.
