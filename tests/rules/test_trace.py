@@ -13,6 +13,7 @@ import pytest
 
 from argus.core.errors import UnknownName
 from argus.core.resources.camera import CameraSpec
+from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import PipelineSpec
 from argus.vision.engine.engine import Engine
 from argus.vision.models import load_detector
@@ -166,6 +167,26 @@ def test_a_trace_goes_on_over_a_change_and_ends_when_told(engine: Engine) -> Non
     assert not comes_true(lambda: len(heard) > seen + 1, 1.5)
     with pytest.raises(UnknownName):
         engine.trace("q", None)
+
+
+@pytest.mark.parametrize("change", ["change_pipeline", "swap_model"])
+def test_a_trace_goes_on_over_a_change_of_model_within_its_second(engine: Engine, change: str) -> None:
+    heard: list[dict[str, Any]] = []
+    engine.add_camera("yard", CameraSpec(url="synthetic:plaza?fps=10&width=160&height=120"))
+    engine.add_pipeline("p", PLAIN, camera="yard")
+    member = engine.members["p"]
+    assert comes_true(lambda: member.counts.processed >= 5)
+    seen = member.counts.decoded
+    engine.trace("p", lambda _, data: heard.append(data))
+    other = ModelSpec.model_validate({"path": "other", "confidence": 0.7})
+    if change == "change_pipeline":
+        engine.change_pipeline("p", PipelineSpec.model_validate({"detect": {"model": other}}))
+    else:
+        engine.swap_model("finder", other)
+    assert comes_true(lambda: member.counts.processed > seen + 2)
+    engine.remove_pipeline("p")
+    assert sum(data["frames"].get("decoded", 0) for data in heard) <= member.counts.decoded - seen
+    assert heard[-1]["confidence"] == 0.7
 
 
 def test_a_recording_that_ends_is_no_camera_that_is_lost(engine: Engine, tmp_path: Path) -> None:

@@ -52,6 +52,24 @@ class Tracer:
             spec: The pipeline's.
             model: What looks, for its thresholds; None: they are not known.
         """
+        self._asked_s = float("-inf")
+        self._lock = threading.Lock()
+        self._before: FrameCounts | None = None
+        self._size: tuple[int, int] | None = None
+        self._model = ""
+        self._time: list[float] = []
+        self._names: list[str] = []
+        self._zones: list[str] = []
+        self.respec(spec, model)
+        self._shape(0, 0)
+        self._clear()
+
+    def respec(self, spec: PipelineSpec, model: ModelSpec | None = None) -> None:
+        """Go on with another model or filter, within the same second."""
+        with self._lock:
+            self._set_wanted(spec, model)
+
+    def _set_wanted(self, spec: PipelineSpec, model: ModelSpec | None) -> None:
         self._spec = spec
         wanted = [
             None if model is None else model.confidence,
@@ -66,16 +84,6 @@ class Tracer:
             )
             if classes is not None
         ]
-        self._asked_s = float("-inf")
-        self._lock = threading.Lock()
-        self._before: FrameCounts | None = None
-        self._size: tuple[int, int] | None = None
-        self._model = ""
-        self._time: list[float] = []
-        self._names: list[str] = []
-        self._zones: list[str] = []
-        self._shape(0, 0)
-        self._clear()
 
     def asks(self, now_s: float) -> bool:
         """Return whether it wants to know what the model leaves out of the frame at hand.

@@ -172,13 +172,17 @@ class Member:
 
     def respec(self, spec: PipelineSpec, look: LaneSpec) -> None:
         """Take another model, filter, rate, freshness budget and ladder, and go on with the tracks."""
-        self.look = look
         self.spec = spec
         self._pipeline.spec = spec.model_copy(update={"track": self.track})
         self._feed.set_max_age(spec.max_age if self._live else None)
         self._set_ladder()
-        if self.tracer is not None:
-            self.tracer = Tracer(spec, look.model)
+        self.look_with(look)
+
+    def look_with(self, look: LaneSpec) -> None:
+        """Take another model for full service."""
+        self.look, tracer = look, self.tracer
+        if tracer is not None:
+            tracer.respec(self.spec, look.model)
 
     def consume(self, taken: Taken, detections: Detections, lane: Lane, inferred_s: float) -> bool:
         """Take what the model saw in one frame; return whether the steps could be run."""

@@ -70,9 +70,9 @@ def swap_model(engine: Engine, before: str | ModelSpec, after: str | ModelSpec) 
             for move in moves:
                 for member in move.members:
                     if _is_full(member):
-                        member.look = replace(member.look, model=new)
+                        member.look_with(replace(member.look, model=new))
             for member in later:
-                member.look = replace(member.look, model=new)
+                member.look_with(replace(member.look, model=new))
     except ArgusError as error:
         for concerned in told:
             _say(engine, concerned, "model.failed", f"{new.path}: {error}")
