@@ -23,6 +23,7 @@ from argus.vision.engine.ladder import Load
 from argus.vision.engine.lane import Lane
 from argus.vision.engine.models import LaneSpec
 from argus.vision.engine.notices import Notice
+from argus.vision.engine.shadow import Shadow
 from argus.vision.results import Event, FrameResult
 from argus.vision.sources.shared import SharedStream
 from argus.vision.sources.sharing import StreamReader
@@ -546,6 +547,35 @@ def test_a_candidate_looks_at_a_share_of_the_frames_and_agrees(engine: Engine, w
     assert report.agreement == 1.0
     assert compared() <= len(one.results)
     assert one.models == ["first"]
+
+
+def test_a_candidate_is_compared_with_the_model_in_service_alone(engine: Engine, watch: Watch) -> None:
+    one = watch(
+        "one",
+        detect={"model": "first", "shadow": {"model": "candidate", "share": 1}},
+        degrade=[{"fps": 15}, {"input_size": [320, 320]}, {"motion_only": True}],
+    )
+
+    def compared() -> tuple[str, int]:
+        report = engine.agreement("one")
+        return ("", 0) if report is None else (report.live, report.frames)
+
+    assert comes_true(lambda: compared() >= ("first", 3))
+    engine.swap_model("first", "second")
+    assert comes_true(lambda: compared() >= ("second", 3))
+    member = engine.members["one"]
+    shadow = member.comparison
+    assert member.ladder is not None
+    assert isinstance(shadow, Shadow)
+    for rung in member.ladder.rungs[2:]:
+        engine.overseer.walk(member, rung)
+        assert one.waits_for(2)
+        assert comes_true(lambda: not shadow.feed.counts.on_the_way)
+        before = compared()
+        assert one.waits_for(5)
+        assert compared() == before
+    engine.overseer.walk(member, member.ladder.rungs[1])
+    assert comes_true(lambda: compared() > before)
 
 
 def test_the_gate_holds_back_what_does_not_move(engine: Engine, watch: Watch) -> None:

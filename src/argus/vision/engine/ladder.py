@@ -74,6 +74,11 @@ class Rung:
         """True where something else looks than the pipeline's own model."""
         return self.motion_only or self.model is not None
 
+    @property
+    def looks_otherwise(self) -> bool:
+        """True where what is seen is not what the pipeline's own model sees in full service."""
+        return self.replaces_model or self.input_size is not None
+
 
 def rungs_of(steps: Sequence[DegradeSpec], fps: float | None = None) -> tuple[Rung, ...]:
     """Return full service and, after it, what is in force after each step.

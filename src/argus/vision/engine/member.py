@@ -69,6 +69,10 @@ class Comparison(Protocol):
         """Take a frame with what the model saw in it."""
         ...
 
+    def begin_anew(self, model: str) -> None:
+        """Hear that another model is in service."""
+        ...
+
     def close(self) -> None:
         """End."""
         ...
@@ -180,9 +184,12 @@ class Member:
 
     def look_with(self, look: LaneSpec) -> None:
         """Take another model for full service."""
-        self.look, tracer = look, self.tracer
+        before, self.look = self.look, look
+        tracer, comparison = self.tracer, self.comparison
         if tracer is not None:
             tracer.respec(self.spec, look.model)
+        if comparison is not None and look != before:
+            comparison.begin_anew(look.model.path)
 
     def consume(self, taken: Taken, detections: Detections, lane: Lane, inferred_s: float) -> bool:
         """Take what the model saw in one frame; return whether the steps could be run."""
@@ -208,7 +215,7 @@ class Member:
         meters.age.observe(done_s - taken.born_s)
         if result.events:
             meters.event.observe(done_s - taken.born_s)
-        if self.comparison is not None:
+        if self.comparison is not None and not self.rung.looks_otherwise:
             self.comparison.offer(taken, detections, inferred_s)
         return True
 

@@ -57,6 +57,8 @@ class Shadow:
         # What reports need takes long to load, and few pipelines have a candidate.
         from argus.vision.engine.agreement import Agreement
 
+        self._new = Agreement
+        self._models = models
         self.agreement = Agreement(names=models)
         self.max_age_s = max_age_s
         self.patient = patient
@@ -88,15 +90,21 @@ class Shadow:
                 self._live.popitem(last=False)
         self._feed.offer(taken.frame)
 
+    def begin_anew(self, model: str) -> None:
+        """Compare with another model that is in service now; what was compared is forgotten."""
+        with self._lock:
+            self._live.clear()
+            self.agreement = self._new(names=(model, self._models[1]))
+
     def consume(self, taken: Taken, detections: Detections, lane: Lane, inferred_s: float) -> bool:
         """Compare what the candidate saw."""
         with self._lock:
-            live = self._live.pop(taken.frame.index, None)
+            live, agreement = self._live.pop(taken.frame.index, None), self.agreement
         if live is None:
             return False
         try:
             kept = filtered(detections, self._detect)
-            self.agreement.compare(taken.frame, live[0], kept, live[1], inferred_s - taken.taken_s)
+            agreement.compare(taken.frame, live[0], kept, live[1], inferred_s - taken.taken_s)
         except Exception:  # noqa: BLE001 - a comparison that fails is no reason for a model to stop looking
             structlog.get_logger().exception("shadow.failed", pipeline=self._feed.name)
             return False
