@@ -146,6 +146,20 @@ def test_another_model_takes_over_a_branch_and_tracks_go_on(world: World) -> Non
     assert world.models_told("one") == [("model.swapped", "branch colour: second in place of first")]
 
 
+def test_a_pipeline_that_begins_anew_keeps_the_models_that_were_swapped_in_for_its_branches(
+    world: World,
+) -> None:
+    one = world.watch("one", "day", {"model": "plate", "name": "plate"})
+    assert comes_true(lambda: names_found(one, "day") == ["day"])
+    world.engine.swap_model("day", "night")
+    world.engine.swap_model("plate", "number")
+    zones = {"all": {"polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}}
+    other = pipeline("day", {"model": "sign", "name": "plate"}, zones=zones)
+    world.engine.change_pipeline("one", other)
+    looking = {opened.lane.name for opened in world.engine.branch_lanes.all}
+    assert looking == {"night", "sign"}
+
+
 def test_a_new_model_of_a_branch_is_warmed_up_before_it_looks(world: World) -> None:
     one = world.watch("one", "first")
     assert comes_true(lambda: names_found(one) == ["first"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,8 +28,10 @@ class Branch:
     camera: str
     pipeline: str
     """Whose it is; empty for who has no engine."""
+    model: ModelSpec
+    """What is to look: the spec's, or what was swapped in for it."""
     lane: Lane = field(init=False)
-    """Its model, which may come to be another than the spec's; set by the lane."""
+    """What looks, which may be the same on another device; set by the lane."""
     children: tuple[Branch, ...] = field(default=(), init=False)
     _known: tuple[tuple[str, ...] | None, NDArray[np.bool_] | None] = field(default=(None, None), init=False)
     """Labels, and (C,) which of them are looked at; None: all. Taken and replaced as one: while the model
@@ -96,9 +98,21 @@ class Branch:
 
 
 def open_branches(
-    specs: Sequence[BranchSpec], lanes: BranchLanes, camera: str = "", pipeline: str = ""
+    specs: Sequence[BranchSpec],
+    lanes: BranchLanes,
+    camera: str = "",
+    pipeline: str = "",
+    *,
+    swapped: Mapping[str, ModelSpec] | None = None,
 ) -> tuple[Branch, ...]:
     """Return the branches of a camera's pipeline, their models open; `close_branches` gives them back.
+
+    Args:
+        specs: What they are.
+        lanes: The models.
+        camera: Whose pictures they look at.
+        pipeline: Whose they are.
+        swapped: By path, what looks in place of the spec's model.
 
     Raises:
         SpecError: names the branch whose model cannot be had, or that cannot do what it is asked to.
@@ -113,9 +127,10 @@ def open_branches(
         return tuple(open_one(spec, above + spec.title) for spec in specs)
 
     def open_one(spec: BranchSpec, path: str) -> Branch:
-        branch = Branch(path, spec, camera, pipeline)
+        model = (swapped or {}).get(path) or _model(spec)
+        branch = Branch(path, spec, camera, pipeline, model)
         try:
-            lanes.attach(branch, Wanted(_model(spec)))
+            lanes.attach(branch, Wanted(model))
         except ArgusError as error:
             raise SpecError(f"branch {path}: {error}") from error
         opened.append(branch)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from argus.core.detections import Detections
 from argus.core.frame import Frame
+from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import BranchSpec
 from argus.vision.branches.choosing import (
     RETRY_S,
@@ -74,7 +75,14 @@ class Branches:
     """
 
     def __init__(
-        self, specs: Sequence[BranchSpec], lanes: BranchLanes, camera: str, *, wait: bool, pipeline: str = ""
+        self,
+        specs: Sequence[BranchSpec],
+        lanes: BranchLanes,
+        camera: str,
+        *,
+        wait: bool,
+        pipeline: str = "",
+        swapped: Mapping[str, ModelSpec] | None = None,
     ) -> None:
         """Open what is not open yet.
 
@@ -84,6 +92,7 @@ class Branches:
             camera: Whose turn it is at the models goes by this name.
             wait: True for recordings, False for live cameras.
             pipeline: Whose they are, where a model that changes is told.
+            swapped: By path, what looks in place of the spec's model.
 
         Raises:
             SpecError: names the branch whose model cannot be had, or that cannot do what it is asked to.
@@ -91,7 +100,8 @@ class Branches:
         self.camera = camera
         self._lanes = lanes
         self._wait = wait
-        self._roots = tuple(_Root(branch) for branch in open_branches(specs, lanes, camera, pipeline))
+        opened = open_branches(specs, lanes, camera, pipeline, swapped=swapped)
+        self._roots = tuple(_Root(branch) for branch in opened)
         self._memory = Memory([root.branch.path for root in self._roots])
         self._now_s = 0.0
         self._steps = 0

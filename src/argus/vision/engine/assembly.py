@@ -5,9 +5,10 @@ Where it stands among cameras and lanes is `engine`; what its parts do is theirs
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
+from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import PipelineSpec
 from argus.core.resources.track import TrackSpec
 from argus.vision.branches.lanes import BranchLanes
@@ -35,6 +36,7 @@ def make_member(
     *,
     look: LaneSpec,
     branch_lanes: BranchLanes,
+    swapped: Mapping[str, ModelSpec],
     run: str,
     clock: Callable[[], float],
 ) -> Member:
@@ -47,6 +49,7 @@ def make_member(
         listener: Takes the results.
         look: What looks at its frames in full service.
         branch_lanes: Where the models of branches are opened.
+        swapped: What looks for branches in place of their specs' models, by path.
         run: Tells this run from others in the ids of a live camera's events.
         clock: Monotonic seconds.
 
@@ -56,7 +59,9 @@ def make_member(
     live = camera.health is not None
     branches = None
     if spec.branches:
-        branches = Branches(spec.branches, branch_lanes, camera.name, wait=not live, pipeline=name)
+        branches = Branches(
+            spec.branches, branch_lanes, camera.name, wait=not live, pipeline=name, swapped=swapped
+        )
     crop = spec.crop
     feed = Feed(
         name,

@@ -5,11 +5,12 @@ What a pipeline is made of is `assembly`; which cameras and models there are is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from argus.core.errors import SpecError, UnknownName
+from argus.core.resources.model import ModelSpec
 from argus.core.resources.pipeline import PipelineSpec
 from argus.vision.branches.plan import but_models
 from argus.vision.engine.assembly import make_member, steps_at
@@ -17,7 +18,7 @@ from argus.vision.engine.ladder import rungs_of
 from argus.vision.engine.member import Comparison, Listener, Member
 from argus.vision.engine.models import LaneSpec, spec_of
 from argus.vision.engine.shadow import Shadow
-from argus.vision.engine.swapping import change_models
+from argus.vision.engine.swapping import change_models, swapped_of
 from argus.vision.models.protocols import Detector
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ class Pipelines:
             return
         with engine.changing:
             look = self._look_of(member, spec)
-            fresh = self._make(name, spec, spec.camera or member.camera, member.listener, look)
+            swapped = swapped_of(engine, member, spec)
+            fresh = self._make(name, spec, spec.camera or member.camera, member.listener, look, swapped)
         try:
             engine.lanes.attach(fresh, fresh.look, after=member)
             fresh.comparison = self._shadow_of(fresh, spec, fresh.look)
@@ -168,7 +170,13 @@ class Pipelines:
         return replace(look, model=member.look.model) if spec.detect == member.spec.detect else look
 
     def _make(
-        self, name: str, spec: PipelineSpec, camera: str, listener: Listener | None, look: LaneSpec
+        self,
+        name: str,
+        spec: PipelineSpec,
+        camera: str,
+        listener: Listener | None,
+        look: LaneSpec,
+        swapped: Mapping[str, ModelSpec] | None = None,
     ) -> Member:
         engine = self._engine
         return make_member(
@@ -178,6 +186,7 @@ class Pipelines:
             listener,
             look=look,
             branch_lanes=engine.branch_lanes,
+            swapped=swapped or {},
             run=self._run,
             clock=self._clock,
         )

@@ -69,7 +69,9 @@ def swap_model(engine: Engine, before: str | ModelSpec, after: str | ModelSpec) 
             opened = move_all(engine, moves)
             for move in moves:
                 for member in move.members:
-                    if _is_full(member):
+                    if isinstance(member, Branch):
+                        member.model = new
+                    elif _is_full(member):
                         member.look_with(replace(member.look, model=new))
             for member in later:
                 member.look_with(replace(member.look, model=new))
@@ -96,12 +98,11 @@ def change_models(engine: Engine, member: Member, spec: PipelineSpec, look: Lane
         # Who ends is no member any more before it leaves its models, so none is opened for nobody.
         if engine.members.get(member.name) is not member:
             raise SpecError(f"pipeline {member.name}: it was removed meanwhile")
-        moves += [
-            Move(engine.branch_lanes, [branch], Wanted(changed[branch.path]))
-            for branch in branches_of(engine, member.name)
-            if branch.path in changed
-        ]
+        branches = [b for b in branches_of(engine, member.name) if b.path in changed]
+        moves += [Move(engine.branch_lanes, [b], Wanted(changed[b.path])) for b in branches]
         move_all(engine, moves)
+        for branch in branches:
+            branch.model = changed[branch.path]
         member.respec(spec, look)
 
 
@@ -139,6 +140,13 @@ def branches_of(engine: Engine, pipeline: str) -> list[Branch]:
     """Return the branches of a pipeline, those below others too."""
     members = [member for opened in engine.branch_lanes.all for member in opened.lane.members]
     return [one for one in members if isinstance(one, Branch) and one.pipeline == pipeline]
+
+
+def swapped_of(engine: Engine, member: Member, spec: PipelineSpec) -> dict[str, ModelSpec]:
+    """Return what is to look for the branches of another spec that name the same model as before, by path."""
+    before, after = models_by_path(member.spec.branches), models_by_path(spec.branches)
+    branches = branches_of(engine, member.name)
+    return {b.path: b.model for b in branches if b.path in after and after[b.path] == before.get(b.path)}
 
 
 def looks_of(engine: Engine, pipeline: str) -> dict[str, str]:
