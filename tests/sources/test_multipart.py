@@ -58,3 +58,16 @@ def test_a_part_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     parser.feed(b"--other\r\n\r\n")
     with pytest.raises(SourceUnreadable, match=r"exceeds 1 MiB: the server does not send the boundary"):
         parser.feed(bytes((1 << 20) + 1))
+
+
+def test_headers_that_never_end_are_refused() -> None:
+    parser = MultipartParser("frame")
+    parser.feed(b"--frame\r\n")
+    with pytest.raises(SourceUnreadable, match="empty line"):
+        for _ in range(100):
+            parser.feed(b"x" * 1024)
+
+
+def test_a_length_of_thousands_of_digits_is_one_that_never_comes() -> None:
+    head = b"--frame\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n"
+    assert MultipartParser("frame").feed(head + b"abc\r\n--frame") == []

@@ -14,6 +14,9 @@ LARGEST: Final = 64 * 1024 * 1024
 """Bytes that no picture of a camera has."""
 """Bytes that a part may have; more means that the boundary was missed."""
 
+_LONGEST_HEAD: Final = 64 * 1024
+"""Bytes that the headers of a part may have; they are looked through again with each that comes."""
+
 _HEADERS_END: Final = re.compile(rb"\r?\n\r?\n")
 _LENGTH: Final = re.compile(rb"^content-length:\s*(\d+)\s*$", re.IGNORECASE | re.MULTILINE)
 
@@ -69,10 +72,16 @@ class MultipartParser:
             return None
         head = _HEADERS_END.search(self._bytes, after)
         if head is None:
+            if len(self._bytes) - after > _LONGEST_HEAD:
+                raise SourceUnreadable(
+                    f"the headers of a part of the MJPEG stream exceed {_LONGEST_HEAD >> 10} KiB: "
+                    "the server does not send the empty line that ends them"
+                )
             return None
         length = _LENGTH.search(bytes(self._bytes[after : head.end()]).replace(b"\r", b""))
         if length is not None:
-            end = head.end() + int(length[1])
+            # Python reads no number of thousands of digits, and none of twenty will ever be complete.
+            end = head.end() + int(length[1][:20])
             if len(self._bytes) < end:
                 return None
             body = bytes(self._bytes[head.end() : end])
