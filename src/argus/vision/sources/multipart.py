@@ -11,9 +11,7 @@ from typing import Final
 from argus.core.errors import SourceUnreadable
 
 LARGEST: Final = 64 * 1024 * 1024
-"""Bytes that no picture of a camera has."""
-"""Bytes that a part may have; more means that the boundary was missed."""
-
+"""Bytes that no picture of a camera has; a part that has more means that the boundary was missed."""
 _LONGEST_HEAD: Final = 64 * 1024
 """Bytes that the headers of a part may have; they are looked through again with each that comes."""
 
