@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -168,11 +168,12 @@ def test_a_poisonous_message_is_tried_again_and_then_given_up_with_its_traceback
         assert bench.runner.meters.failed == 3
 
 
-def test_a_message_at_which_loop_leaves_the_program_is_given_up_like_any_other() -> None:
+@pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt(), asyncio.CancelledError()], ids=repr)
+def test_a_message_at_which_loop_leaves_the_program_is_given_up_like_any_other(error: BaseException) -> None:
     class Leaves(Double):
         def loop(self, data: int) -> int | None:
             if data == 7:
-                sys.exit(0)
+                raise error
             return data
 
     with Bench(Leaves(), QoS.DURABLE(tries=2, backoff=0.01)) as bench:

@@ -277,7 +277,7 @@ class Runner:
             for inlet, delivery in parts:
                 inlet.receiver.accept(delivery)
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the message's fault or the node's: said
+        except BaseException as error:  # noqa: BLE001 - the message's fault or the node's: said
             again = self._refusals.refuse(parts, traceback.format_exc(), error)
             self._gathering.expect(again)
             self._inlets.expect(again)
