@@ -5,11 +5,20 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
 from argus.flow import control
-from argus.flow.control import Control, ControlServer, RequestRefused, SystemNotRunning, folder
+from argus.flow.control import (
+    Control,
+    ControlServer,
+    RequestRefused,
+    SystemNotRunning,
+    SystemSilent,
+    folder,
+    running,
+)
 
 
 @pytest.mark.parametrize("said", [b"", b'{"ok": "half of a le', b'{"ok": 1}'])
@@ -76,6 +85,24 @@ def test_who_does_not_wait_for_the_answer_leaves_no_traceback(monkeypatch: pytes
     finally:
         server.close()
     assert raised == []
+
+
+def test_a_system_that_is_stopped_keeps_nobody_from_the_others_for_long_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(control, "_HERE_S", 0.05)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder() / "asleep.sock"))
+        listening.listen()
+        with pytest.raises(SystemSilent, match=r"^asleep is here and does not answer"):
+            Control()
+        awake = ControlServer("zealous", lambda _: "yes")
+        try:
+            assert running() == ["zealous"]
+            assert Control().path == awake.path
+        finally:
+            awake.close()
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])

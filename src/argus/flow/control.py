@@ -26,6 +26,8 @@ from argus.flow.naming import meant
 from argus.flow.status import Change, DeadLetter, SystemStatus
 
 _ANSWER_S = 30.0
+_HERE_S = 2.0
+"""How long a system may take to say that it is there, which no work of its own keeps it from."""
 _BEGIN_S = 20.0
 """How long who asks a system that is starting waits for it."""
 
@@ -56,15 +58,24 @@ def folder() -> Path:
 
 
 def running() -> list[str]:
-    """Return the names of the systems that run here."""
-    names = []
+    """Return the names of the systems that run here; one that is stopped by a signal is left out."""
+    return _here()[0]
+
+
+def _here() -> tuple[list[str], list[str]]:
+    """Return the names of the systems that run here, and of those that are here and do not answer."""
+    names: list[str] = []
+    silent: list[str] = []
     for path in sorted(folder().glob("*.sock")):
         try:
-            _ask(path, {"op": "ping"})
+            _ask(path, {"op": "ping"}, _HERE_S)
+        except (SystemSilent, BlockingIOError):
+            silent.append(path.stem)
         except (ArgusError, OSError):
             continue
-        names.append(path.stem)
-    return names
+        else:
+            names.append(path.stem)
+    return names, silent
 
 
 class Control:
@@ -139,13 +150,17 @@ def _chosen(system: str | None) -> str:
     """Return the full name of the system that is meant."""
     if system is not None and (folder() / f"{system}.sock").exists():
         return system
-    known = running()
+    known, silent = _here()
     found = meant(system, known)
     if found is not None:
         return found
     if known:
         near = did_you_mean(str(system), known)
         raise SystemNotRunning(f"no system {system} runs here{near}; there is {', '.join(known)}")
+    if asleep := [name for name in silent if name.startswith(system or "")]:
+        raise SystemSilent(
+            f"{' and '.join(asleep)} is here and does not answer: stopped, or busy: let it go on, or end it"
+        )
     which = f" {system}" if system else ""
     raise SystemNotRunning(f"no system{which} runs here: start one with `argus flow run main.py`")
 
@@ -247,10 +262,11 @@ class ControlServer:
             return {"error": repr(error)}
 
 
-def _ask(path: Path, request: Mapping[str, Any]) -> Any:
+def _ask(path: Path, request: Mapping[str, Any], within_s: float | None = None) -> Any:
+    within_s = within_s or _ANSWER_S
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_ANSWER_S)
+            connection.settimeout(within_s)
             connection.connect(str(path))
             with connection.makefile("rwb") as stream:
                 stream.write(msgspec.json.encode(request) + b"\n")
@@ -260,7 +276,7 @@ def _ask(path: Path, request: Mapping[str, Any]) -> Any:
         raise SystemNotRunning(f"no system runs at {path.name}: see `argus flow run --help`") from error
     except TimeoutError as error:
         raise SystemSilent(
-            f"the system at {path.name} has not answered for {_ANSWER_S:g} s: it is stopped, or busy"
+            f"the system at {path.name} has not answered for {within_s:g} s: it is stopped, or busy"
         ) from error
     except ConnectionError as error:
         raise SystemNotRunning(f"the system at {path.name} is ending") from error
