@@ -242,6 +242,19 @@ def test_what_cannot_travel_is_named_with_its_place() -> None:
         Encoder().encode(HEADER, np.array([object()]))
 
 
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (datetime(2026, 1, 2), r"\['a'\] is a time without a zone"),
+        (np.ma.masked_less(np.arange(5), 2), r"\['a'\]: a masked array cannot travel"),
+    ],
+    ids=["time", "masked"],
+)
+def test_what_would_arrive_as_something_else_is_refused(value: Any, why: str) -> None:
+    with pytest.raises(ValueUnsendable, match=why):
+        Encoder().encode(HEADER, {"a": value})
+
+
 def test_an_encoder_is_as_good_as_new_after_a_failure() -> None:
     encoder = Encoder()
     with pytest.raises(ValueUnsendable):

@@ -96,6 +96,8 @@ class Encoder:
         """Return the value as MessagePack can say it."""
         kind = type(value)
         if kind in _PLAIN:
+            if kind is datetime and value.tzinfo is None:  # it would arrive as text
+                raise ValueUnsendable(f"{what} is a time without a zone: send `datetime.now(UTC)`, say")
             return value
         if kind is dict:
             for key in value:
@@ -127,6 +129,8 @@ class Encoder:
         )
 
     def _array(self, value: np.ndarray[Any, Any], what: str) -> Any:
+        if isinstance(value, np.ma.MaskedArray):
+            raise ValueUnsendable(f"{what}: a masked array cannot travel: send its data and its mask")
         if value.dtype.kind not in "biufcmM":
             raise ValueUnsendable(f"{what}: an array of {value.dtype} cannot travel: use plain numbers")
         if self._jpeg is not None and _is_picture(value):
