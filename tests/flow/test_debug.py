@@ -195,6 +195,27 @@ def test_everything_happens_in_the_calling_thread_and_errors_come_out_where_they
     assert (counts.sent, counts.delivered, counts.dropped) == (3, 2, {"failed": 1})
 
 
+def test_a_teardown_that_fails_spares_no_other_node_its_own() -> None:
+    class Fails(ProducerNode):
+        def loop(self) -> None:
+            self.finish()
+
+        def teardown(self) -> None:
+            raise ZeroDivisionError("torn")
+
+    class Writer(SinkNode):
+        def loop(self, data: Any) -> None: ...
+
+        def teardown(self) -> None:
+            SEEN.append("torn down")
+
+    system = System("test")
+    system.link(system.node(Fails)).to(system.node(Writer))
+    with pytest.raises(ZeroDivisionError, match="torn"):
+        run(system)
+    assert SEEN == ["torn down"]
+
+
 def test_a_sink_that_returns_something_is_told() -> None:
     class Wrong(SinkNode):
         def loop(self, data: int) -> Any:

@@ -8,6 +8,7 @@ not apply.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -77,9 +78,11 @@ class DebugSystem:
             while running and not self._stopping:
                 running = [station for station in running if station.turn()]
         finally:
-            for station in begun:
-                station.caller.call(station.node.teardown)
-                station.caller.close()
+            with contextlib.ExitStack() as ending:
+                # The last that is pushed ends first, and all do, whatever one of them raises.
+                for station in reversed(begun):
+                    ending.callback(station.caller.close)
+                    ending.callback(station.caller.call, station.node.teardown)
 
     @property
     def stopping(self) -> bool:
