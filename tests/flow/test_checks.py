@@ -108,6 +108,13 @@ def test_all_faults_are_told_in_one_error(nodes: Path) -> None:
         assert fact in text
 
 
+@pytest.mark.parametrize("env", [{"A=B": "x"}, {"": "x"}, {"A": "x\0"}, {"A\0": "x"}], ids=repr)
+def test_a_variable_that_no_process_can_have_is_refused(nodes: Path, env: dict[str, str]) -> None:
+    assert "node 'camera': env " in only_fault(
+        graph([node(nodes, "camera", params={"url": "x"}, env=env)], [])
+    )
+
+
 def test_an_order_that_replicas_would_undo_is_refused(nodes: Path) -> None:
     workers = [node(nodes, "worker", "a", replicas=2), node(nodes, "worker", "b", replicas=3)]
     bad = graph(

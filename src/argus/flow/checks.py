@@ -144,6 +144,10 @@ def _strange(node: NodeSpec, at_hand: bool) -> Iterator[str]:
             yield f"param {name} ({kind}) cannot be told to its process: give text, 64-bit numbers or lists"
     if fault := _mistyped(msgspec.structs.replace(node, params={})):
         yield fault
+        return
+    for name, value in node.env.items():
+        if not name or "=" in name or "\0" in name + value:
+            yield f"env {name!r} cannot be set: a name is not empty and has no `=`, and there is no NUL"
 
 
 def _mistyped(spec: NodeSpec | LinkSpec) -> str:
