@@ -178,6 +178,25 @@ def test_a_stop_is_heard_while_it_waits_for_a_frames_time(tmp_path: Path) -> Non
     assert len(bench.sent) == 1
 
 
+def test_a_long_time_between_two_frames_is_not_waited_out_in_one_call(tmp_path: Path) -> None:
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((48, 64, 3), np.uint8))
+    with on_bench(Camera(), url=str(tmp_path), fps=0.01) as bench:
+        assert bench.turn()
+        pauses: list[float] = []
+
+        def pause(seconds: float) -> bool:
+            pauses.append(seconds)
+            return False
+
+        bench.pause = pause  # type: ignore[method-assign]
+        for _ in range(3):
+            bench.node.loop()  # type: ignore[attr-defined]
+    assert len(bench.sent) == 1
+    assert len(pauses) == 3
+    assert max(pauses) <= 1.0
+
+
 @pytest.mark.parametrize("name", ["camera", "detector", "tracker", "zones", "recorder", "player", "gateway"])
 def test_importing_a_node_loads_no_codec_no_engine_and_no_web(name: str) -> None:
     heavy = ["cv2", "av", "onnxruntime", "openvino", "torch", "fastapi", "uvicorn", "mcap"]

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _WAIT_S: Final = 0.25
 """How long one `loop` waits for a frame."""
+_STEP_S: Final = 1.0
+"""The time until a frame is waited out in parts, so that nobody takes the node for stuck."""
 _BEHIND_S: Final = 1.0
 """A recording that is so late goes on from where it is."""
 _OPENED_WITH: Final = frozenset(
@@ -105,12 +107,13 @@ class Camera(ProducerNode):
             SourceError: it cannot be read any further.
         """
         if self._recording is not None:
-            frame = self._recording.next()
+            frame = self._recording.peek()
             if frame is None:
                 self.finish()
                 return
             if self.params.realtime and self._wait_for(self._recording, frame):
                 return
+            self._recording.take()
         else:
             assert self._live is not None
             frame = self._live.next()
@@ -179,12 +182,12 @@ class Camera(ProducerNode):
         )
 
     def _wait_for(self, recording: _Recording, frame: Frame) -> bool:
-        """Wait until it is the frame's time; return whether the node shall end instead."""
+        """Wait for the frame's time; return whether it has not come, or the node shall end instead."""
         now_s = time.monotonic()
         if recording.start_s is None or now_s - recording.start_s - frame.time_s > _BEHIND_S:
             recording.start_s = now_s - frame.time_s
         wait_s = recording.start_s + frame.time_s - now_s
-        return wait_s > 0 and self.host.pause(wait_s)
+        return wait_s > 0 and (self.host.pause(min(wait_s, _STEP_S)) or wait_s > _STEP_S)
 
     def _fitted(self, frame: Frame) -> Frame:
         """Return the frame, smaller where it is larger than it may be."""
@@ -209,9 +212,17 @@ class _Recording:
         self.start_s: float | None = None
         """When its first frame was due, by the monotonic clock."""
         self._frames: Iterator[Frame] = iter(source)
+        self._next: Frame | None = None
 
-    def next(self) -> Frame | None:
-        return next(self._frames, None)
+    def peek(self) -> Frame | None:
+        """Return the frame whose turn it is, None at the end."""
+        if self._next is None:
+            self._next = next(self._frames, None)
+        return self._next
+
+    def take(self) -> None:
+        """Go on to the next one."""
+        self._next = None
 
 
 class _Live:
