@@ -157,6 +157,17 @@ def test_a_system_runs_until_its_stream_has_ended_and_everything_was_had(
     assert (counts.sent, counts.delivered, counts.pending, counts.dropped) == (50, 50, 0, {})
 
 
+def test_a_system_is_here_until_the_last_of_its_processes_has_ended(
+    new: Callable[..., System], folder: Path, started: Callable[[System], LocalSystem]
+) -> None:
+    system = started(durable(new, folder, takes=0.5))
+    assert comes_true(lambda: link(system.status(), "count->keep").counts.pending > 0)
+    pid = replica(system, "keep").pid
+    Control(system.graph.name).stop()
+    assert comes_true(lambda: system.graph.name not in running_systems())
+    assert not Path(f"/proc/{pid}").exists()
+
+
 def test_what_is_infinite_stays_so_on_its_way_to_a_process(new: Callable[..., System], folder: Path) -> None:
     never = QoS.DURABLE(backoff=math.inf, lateness=math.inf)
     assert run(durable(new, folder, qos=never, hang_after=math.inf, restart="never")) == 0

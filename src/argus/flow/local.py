@@ -129,7 +129,6 @@ class LocalSystem:
             self._closed.set()
 
     def _end(self) -> None:
-        self._control.close()
         self.supervisor.close()
         self.over.set()
         self._watch.join(5.0)
@@ -138,6 +137,8 @@ class LocalSystem:
         except OutputError as error:
             # A full disk costs the account, not the good order of the end.
             structlog.get_logger().warning("flow.account_not_kept", error=str(error))
+        # Not before: the name is taken, and who waits for the end waits, until everything has ended.
+        self._control.close()
         self.wiring.close()
         for page in self._pages.values():
             page.close()
