@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from argus.flow.bench.redis_server import RedisServer
 from argus.flow.channels.protocol import ChannelClosed, ChannelDown, Receiver
@@ -256,6 +257,29 @@ def test_a_redis_without_memory_makes_the_sender_wait(redis: RedisServer) -> Non
     sending.stopping.set()
     sending.join()
     assert seen == list(range(last + 10))
+    wire.close()
+
+
+def test_a_consumer_that_comes_when_the_memory_of_redis_is_full_makes_room(redis: RedisServer) -> None:
+    wire = RedisWire(Broker(control=redis.url), QoS.DURABLE(tries=2, backoff=0.0))
+    wire.ends[0].close()
+    for index in range(5):
+        put(wire, index, {"n": index})
+    wire.sender.flush()
+    redis.ask("CONFIG", "SET", "maxmemory", "1")
+    receiver = wire.comes(0)
+    poison = take(receiver)
+    assert value_of(poison) == {"n": 0}
+    receiver.refuse(poison, "poison")
+    receiver.refuse(take(receiver), "poison")
+    assert [_next(receiver) for _ in range(4)] == [1, 2, 3, 4]
+    assert comes_true(lambda: len(wire.letters.list()) == 1)
+    with capture_logs() as told:
+        put(wire, 5, {"n": 5})
+        assert comes_true(lambda: any("'maxmemory'" in entry.get("error", "") for entry in told))
+    redis.ask("CONFIG", "SET", "maxmemory", "0")
+    assert _next(receiver) == 5
+    assert wire.counts().closes
     wire.close()
 
 

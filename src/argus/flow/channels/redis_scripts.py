@@ -16,6 +16,8 @@ local function now_ms()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
+-- Who takes messages out makes room: behind a write that needs no memory none is refused for want of it.
+local function make_room() redis.call('HDEL', T, '') end
 local function add(what, n) return redis.call('HINCRBY', C, what, n) end
 local function facts(id)
   local found = redis.call('XRANGE', E, id, id)
@@ -152,7 +154,9 @@ HELLO: Final = Script("""
 local who, place, seq, first = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local sender = redis.call('HGET', C, 'sender' .. place)
 if first == '0' and sender and sender ~= who then return -1 end
-if first == '1' or not sender then redis.call('HSET', C, 'sender' .. place, who, 'seq' .. place, seq) end
+-- Said again also by who is known: where memory is full that is refused, and the sender hears why it waits.
+redis.call('HSET', C, 'sender' .. place, who)
+if first == '1' or not sender then redis.call('HSET', C, 'seq' .. place, seq) end
 if place ~= '' then
   local now, said = now_ms(), redis.call('HGETALL', C)
   redis.call('HSET', C, 'seen' .. place, now)
@@ -230,12 +234,14 @@ return n
 """Take delivered messages out: id, size and blob of each; returns how many were still there."""
 
 FAIL: Final = Script("""
+make_room()
 return fail(ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6])
 """)
 """Count a failed try: id, which it was, why, most tries, when (UTC), link. Returns its failed tries, below 0
 where it became a dead letter, 0 where it was settled already."""
 
 LEAVE: Final = Script("""
+make_room()
 local keep = {}
 for i = 7, #ARGV do keep[ARGV[i]] = true end
 leave(ARGV[1], keep, ARGV[2] == '1', ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6])
@@ -245,6 +251,7 @@ return 1
 had said to be accepted is delivered, what it had in hand has failed, the rest is anybody's."""
 
 ADOPT: Final = Script("""
+make_room()
 local me, count, look = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
 local silent, now = tonumber(ARGV[4]), now_ms()
 local known = redis.call('HSET', A, me, now) == 0

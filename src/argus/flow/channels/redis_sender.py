@@ -59,7 +59,9 @@ class RedisSender(Sender):
         self._clock = Clock()
         self._stamp, self._stamped_s = b"", -1e9
         self._patience = Patience()
-        self._clean = self._said_down = False
+        self._clean = False
+        self._said_down: type[ChannelDown] | None = None
+        """What kind of fault was said last; None: it works."""
         self._lock = threading.RLock()
         self._closing = threading.Event()
         self._used_s = self._looked_s = self._seen_s = 0.0
@@ -240,14 +242,14 @@ class RedisSender(Sender):
             self._look_at_blobs(control, again)
         self._pipe.resume()
         self._patience.reset()
-        if self._said_down:
-            self._said_down = False
+        if self._said_down is not None:
+            self._said_down = None
             self._log.info("flow.redis_back", sent_again=len(again))
 
     def _lost(self, error: ChannelDown) -> None:
-        if not self._said_down:
+        if self._said_down is not type(error):
             self._log.warning("flow.redis_down", error=str(error), unconfirmed=self._pipe.unconfirmed)
-            self._said_down = True
+            self._said_down = type(error)
         self._drop()
 
     def _drop(self) -> None:
