@@ -288,10 +288,14 @@ def test_an_entry_that_is_no_message_is_a_dead_letter_and_the_rest_flows(redis: 
     entries = wire.channel.spec.keys.entries.decode()
     redis.ask("XADD", entries, "*", "m", "garbage", "s", "7", "i", "x")
     redis.ask("XADD", entries, "*", "strange", "fields")
+    redis.ask("XADD", entries, "*", "m", "garbage", "s", "much", "i", "x")
+    redis.ask("XADD", entries, "*", "m", "garbage", "s", "9" * 99, "i", "x")
     put(wire, 0, {"n": 0})
     assert _next(wire.receivers[0]) == 0
-    assert comes_true(lambda: len(wire.letters.list()) == 2)
+    assert comes_true(lambda: len(wire.letters.list()) == 4)
     assert all("MessageDamaged" in reason for reason, _ in wire.dead())
+    assert wire.letters.replay("a->b") == 4
+    assert comes_true(lambda: len(wire.letters.list()) == 4)
     wire.close()
 
 

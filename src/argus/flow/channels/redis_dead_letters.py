@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from argus.flow.channels.redis_connection import Line
+from argus.flow.channels.redis_fetched import size_in
 from argus.flow.channels.redis_scripts import Script
 from argus.flow.channels.redis_spec import RedisSpec
 from argus.flow.dead_letters import LetterDamaged, LetterNotFound
@@ -34,7 +35,7 @@ for _, id in ipairs(ARGV) do
     redis.call('XADD', E, '*', unpack(own))
     redis.call('XDEL', D, id)
     add('sent', 1)
-    add('bytes', size)
+    add('bytes', bytes_of(size))
     n = n + 1
   end
 end
@@ -198,7 +199,7 @@ def _letter(told: Sequence[bytes], spec: RedisSpec) -> DeadLetter:
         tries=int(tries or 0),
         reason=reason,
         message=message,
-        size=int(size or 0),
+        size=size_in(size),
     )
 
 

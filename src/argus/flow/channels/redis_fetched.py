@@ -63,7 +63,8 @@ class Fetched:
         """Return an entry as the server gives it; a blob is still to be read."""
         id_, fields = entry
         named = dict(zip(fields[::2], fields[1::2], strict=True))
-        item = cls(id_, failed, int(named.get(b"s", 0)), named.get(b"k", b""), named.get(b"b", b""))
+        size = size_in(named.get(b"s", b""))
+        item = cls(id_, failed, size, named.get(b"k", b""), named.get(b"b", b""))
         if not item.blob:
             item.read(named.get(b"m", b""), clock)
         return item
@@ -195,6 +196,11 @@ class Shelf:
         self._bytes -= item.size
         self._retries -= item.failed > 0
         return item
+
+
+def size_in(said: str | bytes) -> int:
+    """Return the bytes that an entry says it has; 0 where it says what cannot be, as somebody else's may."""
+    return int(said) if said.isdigit() and said.isascii() and len(said) < 15 else 0
 
 
 def _shifted(header: Header, ns: int) -> Header:

@@ -19,6 +19,10 @@ end
 -- Who takes messages out makes room: behind a write that needs no memory none is refused for want of it.
 local function make_room() redis.call('HDEL', T, '') end
 local function add(what, n) return redis.call('HINCRBY', C, what, n) end
+local function bytes_of(size) -- an entry of somebody else may say anything
+  local n = tonumber(size)
+  return n and n >= 0 and n < 1e14 and math.floor(n) or 0
+end
 local function facts(id)
   local found = redis.call('XRANGE', E, id, id)
   if #found == 0 then return nil end
@@ -28,7 +32,7 @@ local function facts(id)
 end
 local function remove(id, size, blob)
   if redis.call('XDEL', E, id) == 0 then return false end
-  add('bytes', -(tonumber(size) or 0))
+  add('bytes', -bytes_of(size))
   redis.call('HDEL', T, id)
   if blob then redis.call('HSET', L, blob, 'g') end
   return true
