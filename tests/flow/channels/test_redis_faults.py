@@ -18,6 +18,7 @@ from argus.flow.channels.redis_connection import Line
 from argus.flow.channels.redis_sender import RedisSender
 from argus.flow.channels.redis_spec import RedisSpec
 from argus.flow.codec import Encoder
+from argus.flow.dead_letters import LetterDamaged
 from argus.flow.graph import Broker
 from argus.flow.qos import QoS
 from tests.conftest import need
@@ -403,6 +404,30 @@ def test_a_message_whose_blob_is_gone_is_a_dead_letter(redis: RedisServer) -> No
     assert "gone from the data Redis" in reason
     assert wire.counts().closes
     wire.close()
+
+
+def test_a_message_of_a_data_redis_that_is_named_no_more_is_a_dead_letter_until_it_is_again(
+    redis: RedisServer,
+) -> None:
+    both = Broker(control=redis.url, data=redis.url)
+    before = RedisWire(both, _DURABLE, system="moved")
+    before.ends[0].close()
+    put(before, 0, {"n": 0, "large": np.zeros(200_000, np.uint8)})
+    before.sender.flush()
+    before.close()
+    wire = RedisWire(Broker(control=redis.url), _DURABLE, system="moved")
+    put(wire, 1, {"n": 1})
+    assert _next(wire.receivers[0]) == 1
+    assert comes_true(lambda: len(wire.letters.list()) == 1)
+    [letter] = wire.letters.list()
+    assert "the system names none now" in letter.reason
+    with pytest.raises(LetterDamaged, match="name it again"):
+        wire.letters.read("a->b", letter.id)
+    wire.close()
+    again = RedisWire(both, _DURABLE, system="moved")
+    assert again.letters.replay("a->b") == 1
+    assert _next(again.receivers[0]) == 0
+    again.close()
 
 
 def test_what_is_looked_at_when_its_end_closes_in_order_has_not_failed(

@@ -105,7 +105,11 @@ class RedisDeadLetters:
         named = dict(zip(fields[::2], fields[1::2], strict=True))
         if b"b" not in named:
             return bytes(named[b"m"])
-        assert spec.data is not None
+        if spec.data is None:
+            raise LetterDamaged(
+                f"dead letter {id} of {link}: its bytes are at a data Redis, and the system names none now: "
+                "name it again, or remove the letter"
+            )
         data = Line(spec.data)
         try:
             blob = data.call(b"GET", spec.keys.blob(named[b"b"]))

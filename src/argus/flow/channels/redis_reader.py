@@ -138,7 +138,9 @@ class Reader:
         items = []
         for entry, failed in zip(entries, tries, strict=True):
             item = Fetched.of(entry, failed, self._clock)
-            if item.blob and data is not None:
+            if item.blob and data is None:
+                item.fault = "its bytes are at a data Redis, and the system names none now"
+            elif item.blob and data is not None:
                 item.read(data.call(b"GET", self._keys.blob(item.blob)), self._clock)
             items.append(item)
         self._hand.put(items, waiting)
