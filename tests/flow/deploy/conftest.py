@@ -14,7 +14,8 @@ MAIN = """
 
     sys = System("my-robot"{broker})
     url = "rtsp://user:hunter2@10.0.0.5/s"
-    cam = sys.node("nodes/camera", fps=30, url=url, env={{"HF_TOKEN": "s3cr3t", "MODE": "fast"}})
+    env = {{"HF_TOKEN": "s3cr3t", "MODE": "fast", "SIGN": "$$(A)$"}}
+    cam = sys.node("nodes/camera", fps=30, url=url, env=env)
     gpu = sys.node("nodes/yolo", replicas=2, arch="amd64", resources={{"cpu": "2", "memory": "4Gi"}})
     gw = sys.node("nodes/gateway")
     log = sys.node("nodes/logger")

@@ -191,6 +191,7 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
     camera = env(found, "my-robot-camera")
     assert camera["HF_TOKEN"]["valueFrom"]["secretKeyRef"] == {"name": "my-robot-keys", "key": "env.HF_TOKEN"}
     assert camera["MODE"]["value"] == "fast"
+    assert camera["SIGN"]["value"] == "$$$$(A)$$"
     assert camera["ARGUS_FLOW_BROKER"]["valueFrom"]["secretKeyRef"]["key"] == "broker-control"
     for key in ("flow-key", "api-key", "broker-control", "env.HF_TOKEN"):
         assert f"--from-literal={key}=" in files["settings.yaml"]

@@ -28,6 +28,7 @@ from argus.flow.deploy.settings import (
     DeploySettings,
     env_key,
     labels,
+    literal,
     secret_entry,
     selector,
     settings_name,
@@ -218,7 +219,7 @@ def _env(layout: Layout, place: Place) -> list[dict[str, Any]]:
         entries.append(
             secret_entry(name, system, env_key(name))
             if SECRET.search(name)
-            else {"name": name, "value": value}
+            else {"name": name, "value": literal(value)}
         )
     return entries
 

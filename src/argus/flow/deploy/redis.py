@@ -15,6 +15,7 @@ from argus.flow.deploy.settings import (
     REDIS_PASSWORD,
     DeploySettings,
     labels,
+    literal,
     redis_name,
     secret_entry,
     selector,
@@ -115,7 +116,9 @@ def broker_env(layout: Layout) -> list[dict[str, Any]]:
     ):
         if url is not None:
             secret = is_secret(url)
-            entries.append(secret_entry(name, system, key) if secret else {"name": name, "value": url})
+            entries.append(
+                secret_entry(name, system, key) if secret else {"name": name, "value": literal(url)}
+            )
     return entries
 
 

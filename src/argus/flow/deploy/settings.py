@@ -81,6 +81,11 @@ def env_key(name: str) -> str:
     return f"env.{name}"
 
 
+def literal(value: str) -> str:
+    """Return a value that a cluster, which fills in `$(NAME)` and makes one sign of `$$`, gives as it is."""
+    return value.replace("$", "$$")
+
+
 def secret_name(system: str) -> str:
     """Return what the Secret with all keys is called; nobody but the user makes it."""
     return label(f"{system}-keys")
