@@ -255,6 +255,26 @@ def test_a_full_file_is_followed_by_the_next(tmp_path: Path) -> None:
     assert [s.value["n"] for file in files for s in played(file).sent] == [0, 1, 2, 3, 4]
 
 
+def test_what_was_recorded_at_home_is_played_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with on_bench(Recorder(), path="~/walk.mcap") as bench:
+        bench.give({"n": 1})
+    with on_bench(Player(), path="~/walk.mcap") as bench:
+        assert bench.turn()
+    assert [sent.value for sent in bench.sent] == [{"n": 1}]
+
+
+@pytest.mark.parametrize("path", [".", "/"])
+def test_a_path_that_names_no_file_is_said_in_setup(path: str) -> None:
+    with (
+        pytest.raises(OutputError, match="it is a folder: name a file in it"),
+        on_bench(Recorder(), path=path),
+    ):
+        pass
+
+
 def test_a_folder_that_cannot_be_written_is_said_in_setup(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Final, Literal
 from pydantic import Field
 
 from argus.core.errors import ArgusError, SpecError, UnknownName
+from argus.core.paths import expanded
 from argus.core.resources.spec import Spec
 from argus.flow.node import ProducerNode
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from argus.flow.replaying import Recorded
 
 _STEP_S: Final = 1.0
@@ -52,7 +55,7 @@ class Player(ProducerNode):
         """
         from argus.flow.replaying import read_recording, topics_of
 
-        path, topic = self.params.path, self.params.topic
+        path, topic = expanded(self.params.path), self.params.topic
         known = topics_of(path)
         if topic is None:
             if len(known) != 1:
@@ -111,7 +114,7 @@ class Player(ProducerNode):
 class _Round:
     """One way through the recording."""
 
-    def __init__(self, path: str, topic: str, zero_ns: int) -> None:
+    def __init__(self, path: Path, topic: str, zero_ns: int) -> None:
         """Begin.
 
         Args:

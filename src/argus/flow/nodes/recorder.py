@@ -87,6 +87,8 @@ class Recorder(SinkNode):
         from argus.flow.recording import RecordingExists, RecordingWriter
 
         wanted = expanded(datetime.now().astimezone().strftime(self.params.path))
+        if not wanted.name:
+            raise OutputError(wanted, "it is a folder: name a file in it")
         if wanted.suffix != ".mcap":
             wanted = wanted.with_name(f"{wanted.name}.mcap")
         path, number = wanted, 1
