@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from argus.core.errors import ArgusError, SpecError, UnknownName
 from argus.flow.gateway.hub import SOCKET, Hub
@@ -92,6 +93,8 @@ def test_params_that_are_not_valid_name_the_field_and_change_nothing(gate: Gate,
 
 NONSENSE = [
     (b"{", 400, "cannot be read"),
+    (b"[" * 60_000, 400, "cannot be read"),
+    (b'{"node": "\xfc"}', 400, "cannot be read"),
     (b"[]", 422, '"node"'),
     (b'{"node": "detector"}', 422, "#/params"),
     (b'{"params": {"a": 1}}', 422, "#/node"),
@@ -109,6 +112,20 @@ def test_a_request_that_makes_no_sense_is_told_why(gate: Gate) -> None:
         assert answer.status_code == status, body[:60]
         assert says in answer.text.replace("\\", "")
         assert answer.json()["title"]
+
+
+def test_who_leaves_in_the_middle_of_a_request_is_no_failure(gate: Gate) -> None:
+    host, _, port = gate.url.removeprefix("http://").rstrip("/").partition(":")
+    headers = "Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 9"
+    half = f"POST /api/config HTTP/1.1\r\n{headers}\r\n\r\n{{".encode()
+    with capture_logs() as told:
+        with socket.create_connection((host, int(port)), 5.0) as asking:
+            asking.sendall(half)
+            asking.shutdown(socket.SHUT_WR)
+            while asking.recv(1024):
+                pass
+        assert httpx.get(f"{gate.url}/healthz").text == "ok\n"
+    assert told == []
 
 
 def test_params_come_as_json_or_not_at_all(gate: Gate) -> None:

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 from fastapi import FastAPI, Request, WebSocket
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
 from argus.core.errors import ArgusError, UnknownName
@@ -50,6 +51,7 @@ def make_app(hub: Hub, access: Access, watchers: Watchers) -> App:
     app = FastAPI(title="Argus flow gateway", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _nobody)
     app.add_exception_handler(Exception, _failure)
 
     def known(name: str) -> Topic:
@@ -190,7 +192,7 @@ async def _wanted(request: Request) -> tuple[str, dict[str, Any]]:
             )
     try:
         told = msgspec.json.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "not-json", "Not JSON", f"the body cannot be read: {error}") from None
     node = told.get("node") if isinstance(told, dict) else None
     params = told.get("params") if isinstance(told, dict) else None
@@ -271,6 +273,11 @@ def _http_error(request: Request, error: Exception) -> Response:
         405: f"{path} cannot be asked with {request.method}",
     }.get(error.status_code, str(error.detail))
     return Problem(error.status_code, "http", str(error.detail), detail).response()
+
+
+def _nobody(_: Request, __: Exception) -> Response:
+    """Answer who has gone in the middle of a request: nobody reads it."""
+    return Response(status_code=400)
 
 
 def _failure(request: Request, error: Exception) -> Response:
