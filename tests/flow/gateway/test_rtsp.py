@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import av
 import pytest
@@ -83,6 +86,28 @@ def test_many_who_come_at_once_see_their_topics_without_delay(shown: Gate) -> No
 
     with ThreadPoolExecutor(len(TOPICS)) as players:
         assert list(players.map(seen, TOPICS)) == pytest.approx([180] * len(TOPICS), abs=8)
+
+
+def test_a_server_that_dies_is_started_again_at_its_port(shown: Gate) -> None:
+    url = shown.node.urls[1]
+    with opened(f"{url}/camera") as player:
+        next(player.decode(video=0))
+        topic = shown.node.hub.topic("camera")
+        assert topic.watching == 1
+        children = " ".join(file.read_text() for file in Path("/proc/self/task").glob("*/children")).split()
+        [server] = [pid for pid in children if b"rtsp_script" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        os.kill(int(server), signal.SIGKILL)
+        assert comes_true(lambda: topic.watching == 0)
+
+    def again() -> bool:
+        try:
+            with opened(f"{url}/camera") as player:
+                return next(player.decode(video=0)) is not None
+        except (OSError, StopIteration):
+            return False
+
+    assert comes_true(again)
+    assert shown.node.urls[1] == url
 
 
 def test_a_topic_that_is_not_there_is_refused(shown: Gate) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from pydantic import Field
 
 from argus.core.errors import SpecError
@@ -26,6 +27,8 @@ from argus.vision.lab.gstreamer import PACKAGES, rtsp_problem, system_python
 _SCRIPT: Final = Path(__file__).with_name("rtsp_script.py")
 _ELEMENTS: Final = ("appsrc", "jpegdec", "videoconvert", "x264enc", "rtph264pay", "rtpbin")
 _AGAIN_S: Final = 1.0
+_SELDOM_S: Final = 30.0
+"""How often it is tried at most to start a server that cannot begin."""
 
 
 class Options(Spec):
@@ -46,7 +49,11 @@ class Rtsp:
         self._process: subprocess.Popen[bytes] | None = None
         self._leave: Callable[[], None] = lambda: None
         self._news = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
+        self._beginning = threading.Lock()
+        self._asked: dict[str, Any] = {}
+        self._given: dict[str, int] = {}
+        """Topics that the server knows of, with the number of the last picture it was given."""
         self._watched: dict[str, int] = {}
         self._threads: list[threading.Thread] = []
 
@@ -61,21 +68,14 @@ class Rtsp:
         Access(asked.host, asked.port, key)
         if problem := rtsp_problem(*_ELEMENTS):
             raise SpecError(f"interface rtsp: {problem}: install Debian's packages {', '.join(PACKAGES)}")
-        process = self._process = subprocess.Popen(
-            [system_python() or "python3", str(_SCRIPT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C ends us first, and then it
-        )
-        self._write({"host": asked.host, "port": asked.port, "key": key})
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
+        self._asked = {"host": asked.host, "port": asked.port, "key": key}
+        port = self._begin()
+        if port is None:
             raise SpecError(
                 f"interface rtsp: {asked.host}:{asked.port} cannot be listened on: give another port"
             )
-        self.url = f"rtsp://{asked.host}:{json.loads(line)['port']}"
+        self._asked["port"] = port
+        self.url = f"rtsp://{asked.host}:{port}"
         self._leave = hub.listen(lambda _: self._news.set())
         self._threads = [
             threading.Thread(target=work, args=[hub], name="argus-gateway-rtsp", daemon=True)
@@ -86,52 +86,95 @@ class Rtsp:
 
     def stop(self) -> None:
         """End the server; idempotent."""
-        self._stopping = True
+        self._stopping.set()
         self._leave()
         self._news.set()
-        process, self._process = self._process, None
+        with self._beginning:
+            process, self._process = self._process, None
         if process is not None:
             process.kill()
-            process.wait()
-            for thread in self._threads:
-                thread.join()
-            assert process.stdin is not None
-            assert process.stdout is not None
-            with contextlib.suppress(OSError):  # what was not written is not wanted
-                process.stdin.close()
-            process.stdout.close()
+        for thread in self._threads:
+            thread.join()
+        if process is not None:
+            _buried(process)
 
-    def _write(self, told: Mapping[str, Any], payload: bytes = b"") -> None:
-        process = self._process
-        if process is not None and process.stdin is not None:
-            process.stdin.write(json.dumps(told).encode() + b"\n" + payload)
-            process.stdin.flush()
+    def _begin(self) -> int | None:
+        """Start the server; return its port, None where it cannot listen."""
+        with self._beginning:
+            if self._stopping.is_set():
+                return None
+            process = subprocess.Popen(
+                [system_python() or "python3", str(_SCRIPT)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C ends us first, and then it
+            )
+            with contextlib.suppress(OSError):  # it has ended, as its silence says
+                _write(process, self._asked)
+            self._given.clear()  # it knows of no topic yet
+            self._process = process
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        return int(json.loads(line)["port"]) if line else None
 
     def _give(self, hub: Hub) -> None:
         """Let the server know of topics, and give it the newest pictures of those looked at."""
-        given: dict[str, int] = {}
-        with contextlib.suppress(OSError, ValueError):  # the server has ended
-            while not self._stopping:
-                self._news.wait(_AGAIN_S)
-                self._news.clear()
-                for name, topic in hub.topics.items():
-                    if topic.kind != "picture":
-                        continue
-                    if name not in given:
-                        given[name] = 0
-                        self._write({"topic": name, "bytes": 0})
-                    if self._watched.get(name) and (jpeg := topic.jpeg(hub.settings.quality, given[name])):
-                        given[name] = jpeg.number
-                        self._write({"topic": name, "bytes": len(jpeg.data)}, jpeg.data)
+        while not self._stopping.is_set():
+            self._news.wait(_AGAIN_S)
+            self._news.clear()
+            with contextlib.suppress(OSError, ValueError):  # the server has ended: the next one is told all
+                self._give_all(hub)
+
+    def _give_all(self, hub: Hub) -> None:
+        given, process = self._given, self._process
+        if process is None:
+            return
+        for name, topic in hub.topics.items():
+            if topic.kind != "picture":
+                continue
+            if name not in given:
+                _write(process, {"topic": name, "bytes": 0})
+                given[name] = 0
+            if self._watched.get(name) and (jpeg := topic.jpeg(hub.settings.quality, given.get(name, 0))):
+                _write(process, {"topic": name, "bytes": len(jpeg.data)}, jpeg.data)
+                given[name] = jpeg.number
 
     def _hear(self, hub: Hub) -> None:
-        """Hear who is looked at."""
-        process = self._process
-        assert process is not None
-        assert process.stdout is not None
-        for line in process.stdout:
-            told = json.loads(line)
-            name, more = told["topic"], told["watched"]
-            self._watched[name] = self._watched.get(name, 0) + more
-            hub.topic(name).watch(more)
-            self._news.set()
+        """Hear who is looked at, of one server after the other."""
+        pause_s = _AGAIN_S
+        while not self._stopping.is_set():
+            process = self._process
+            if process is not None and process.stdout is not None:
+                for line in process.stdout:
+                    told = json.loads(line)
+                    self._look(hub, told["topic"], told["watched"])
+            for name, watched in self._watched.items():
+                self._look(hub, name, -watched)
+            if process is None or self._stopping.wait(pause_s):
+                return
+            code = process.wait()
+            structlog.get_logger().warning("gateway.rtsp_ended", code=code, consequence="it is started again")
+            _buried(process)
+            pause_s = min(_SELDOM_S, 2 * pause_s) if self._begin() is None else _AGAIN_S
+
+    def _look(self, hub: Hub, name: str, more: int) -> None:
+        self._watched[name] = self._watched.get(name, 0) + more
+        hub.topic(name).watch(more)
+        self._news.set()
+
+
+def _write(process: subprocess.Popen[bytes], told: Mapping[str, Any], payload: bytes = b"") -> None:
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(told).encode() + b"\n" + payload)
+    process.stdin.flush()
+
+
+def _buried(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a server that has been killed, or has ended, and close what led to it."""
+    process.wait()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(OSError):  # what was not written is not wanted
+        process.stdin.close()
+    process.stdout.close()
