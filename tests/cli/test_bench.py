@@ -62,6 +62,7 @@ def test_ended_by_sigterm_it_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("scene.mp4"))
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=30)
-    assert process.returncode == 130
+    # Interrupted while a library is loaded, CPython may end by the signal itself; to a shell both are 130.
+    assert process.returncode in {130, -signal.SIGINT}
     assert said.splitlines()[-1] == "error: interrupted"
     assert not list(tmp_path.rglob("*.mp4"))

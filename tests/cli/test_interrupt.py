@@ -112,3 +112,21 @@ def test_what_asks_a_server_that_never_answers_ends_with_ctrl_c() -> None:
         connection, _ = silent.accept()
         with connection:
             assert interrupted(process) == INTERRUPTED
+
+
+def test_what_a_library_makes_of_it_while_it_is_loaded_is_not_told() -> None:
+    program = """
+import signal
+from argus.cli import main
+
+def loads():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ImportError("initialization failed") from None
+
+main.asked_for = lambda app, words: loads
+main.main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == INTERRUPTED

@@ -188,7 +188,11 @@ def _end_as_by_ctrl_c(context: typer.Context) -> None:
     """Let SIGTERM end the measurement so that folders and contenders go with it."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread may have handlers
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    by_ctrl_c = signal.getsignal(signal.SIGINT)
+    before = signal.signal(
+        signal.SIGTERM,
+        by_ctrl_c if callable(by_ctrl_c) else signal.default_int_handler,  # in the background it is ignored
+    )
     context.call_on_close(lambda: signal.signal(signal.SIGTERM, before))
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+import threading
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -33,6 +34,7 @@ from argus.cli import (
     up,
 )
 from argus.cli.choosing import asked_for
+from argus.cli.interrupts import interrupts
 from argus.cli.streams import steady_streams
 from argus.core.errors import ArgusError
 from argus.core.late_logging import when_loaded
@@ -116,25 +118,36 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """Run the command line: exit 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    with steady_streams():
-        _run()
+    with steady_streams(), interrupts() as interrupted:
+        _run(interrupted)
 
 
-def _run() -> None:
+def _run(interrupted: threading.Event) -> None:
     try:
         asked_for(app, sys.argv[1:])()
+    except (_Interrupted, KeyboardInterrupt):
+        _end_interrupted()
     except ArgusError as error:
+        if interrupted.is_set():
+            _end_interrupted()
         if os.environ.get("ARGUS_DEBUG"):
             raise
         print_error(str(error))
         sys.exit(error.exit_code)
-    except (_Interrupted, KeyboardInterrupt):
-        print_error("interrupted")
-        sys.exit(130)
     except BrokenPipeError:
         # The reader of our output has gone, as in `argus models list | head -1`; that is no failure of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception:
+        # An engine that is interrupted while it is loaded says `initialization failed`.
+        if interrupted.is_set():
+            _end_interrupted()
+        raise
+
+
+def _end_interrupted() -> NoReturn:
+    print_error("interrupted")
+    sys.exit(130)
 
 
 def print_error(message: str) -> None:
