@@ -110,6 +110,7 @@ def test_the_scheme_is_what_stands_before_the_first_colon(source: str, scheme: s
     ("url", "quoted"),
     [
         ("rtsp://admin:p#ss@10.0.0.5/1", "rtsp://admin:p%23ss@10.0.0.5/1"),
+        ("rtsp://admin:1234#x@cam:554/1", "rtsp://admin:1234%23x@cam:554/1"),
         ("rtsp://admin:p/s?s@cam:554/1?x=a@b", "rtsp://admin:p%2Fs%3Fs@cam:554/1?x=a@b"),
         ("rtsp://admin:a@b@[::1]:8554", "rtsp://admin:a%40b@[::1]:8554"),
         (

@@ -72,7 +72,8 @@ def mask_urls(text: str) -> str:
 
 def _end_of_user(rest: str) -> int:
     """Return where the `@` behind user and password stands, -1 where there is none."""
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    # A `#` is taken for a password's: no camera's address has a part behind its path.
+    authority = re.split(r"[/?]", rest, maxsplit=1)[0]
     at = authority.rfind("@")
     if at >= 0 and _HOST.match(rest, at + 1):
         return at
