@@ -10,7 +10,7 @@ from typing import Final, Literal, cast
 from urllib.parse import unquote
 
 from argus.core.errors import UnknownName
-from argus.core.paths import expanded, is_folder
+from argus.core.paths import expanded, is_folder, is_there
 from argus.core.plugins import load_plugin, plugin_names
 from argus.core.resources.camera import Decoder
 from argus.core.urls import quote_user, scheme_of
@@ -125,10 +125,7 @@ def open_file_url(url: str, options: SourceOptions) -> Source:
 
 def is_path(text: str) -> bool:
     """Return whether something lies at a path; an address of any length may be asked about."""
-    try:
-        return Path(text).exists()
-    except OSError:  # longer than any path may be, as a pipeline's text can
-        return False
+    return is_there(Path(text))
 
 
 def _open_device(path: str, options: SourceOptions) -> Source:
