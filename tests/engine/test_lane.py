@@ -281,16 +281,20 @@ class Picky(Finder):
         return super().detect(frames)
 
 
-def test_one_frame_that_cannot_be_looked_at_costs_its_batch_nothing() -> None:
+def seen_by(finder: Finder, frames: int) -> tuple[list[int], int]:
+    """Return which of so many frames a pipeline has results of, in their order, and how many were corrupt."""
     clock = Clock()
-    lane = Lane(Picky(batch=4), clock=clock)
+    lane = Lane(finder, clock=clock)
     one = member("one", clock, queue=50)
     lane.attach(one)
-    for index in range(8):
+    for index in range(frames):
         one.feed.offer(frame(index))
     run_dry(lane)
-    assert one.seen == [0, 1, 3, 4, 5, 6, 7]
-    assert one.feed.counts.corrupt == 1
+    return one.seen, one.feed.counts.corrupt
+
+
+def test_one_frame_that_cannot_be_looked_at_costs_its_batch_nothing() -> None:
+    assert seen_by(Picky(batch=4), 8) == ([0, 1, 3, 4, 5, 6, 7], 1)
 
 
 class Unprepared(AsyncFinder):
@@ -303,15 +307,7 @@ class Unprepared(AsyncFinder):
 
 
 def test_the_neighbours_of_a_frame_that_cannot_be_prepared_overtake_none_that_are_under_way() -> None:
-    clock = Clock()
-    lane = Lane(Unprepared(batch=2), clock=clock)
-    one = member("one", clock, queue=50)
-    lane.attach(one)
-    for index in range(10):
-        one.feed.offer(frame(index))
-    run_dry(lane)
-    assert one.seen == [0, 1, 2, 3, 4, 6, 7, 8, 9]
-    assert one.feed.counts.corrupt == 1
+    assert seen_by(Unprepared(batch=2), 10) == ([0, 1, 2, 3, 4, 6, 7, 8, 9], 1)
 
 
 def test_a_model_that_vanishes_beside_a_frame_that_cannot_be_prepared_loses_none_of_the_others() -> None:
